@@ -1,0 +1,73 @@
+# Everything happens inside this folder: packages go to .venv, nothing else of the machine is touched.
+.DEFAULT_GOAL := help
+.PHONY: help demo test check static docs bench test-matrix clean
+SHELL := /bin/bash
+
+# The first Python from 3.10 to 3.13 (the versions with pins) that can also build an environment.
+FITS := import sys, venv, ensurepip; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))
+PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11 python3.10 python; do \
+	"$$name" -c '$(FITS)' >/dev/null 2>&1 && { echo "$$name"; break; }; done)
+
+BIN := .venv/bin
+LOG := .venv/install.log
+TORCH := $(shell sed -n 's/^\(torch==.*\)/\1/p' constraints.txt)
+# On Linux the default build of torch brings several GB of CUDA; this index holds the CPU builds.
+TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+PIP := PIP_CONSTRAINT=constraints.txt PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --no-input -q
+MATRIX ?=
+PYTEST ?=
+
+export DBT_SEND_ANONYMOUS_USAGE_STATS := false
+export DO_NOT_TRACK := 1
+export CSV KEY TEXT
+
+help:  ## show this list
+	@echo "samespace: make <target>"
+	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/  \1	\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@echo
+	@echo "  make demo CSV=<file.csv|parquet> KEY=<column> TEXT=<column>    the demo on your own file"
+	@echo "  make test PYTEST='-k search'                                   arguments for pytest"
+
+demo: .venv/.demo  ## embed, search, deduplicate and cluster the demo's tickets, or your own file
+	@$(BIN)/python -m samespace.demo
+
+test: static  ## all checks, then all tests (no database server, no download of models)
+	@$(BIN)/python -m pytest $(PYTEST)
+
+check: static  ## lint, types, dbt parse, generated docs, import layers, repo shape
+	@$(BIN)/python -m pytest -q tests/unit/test_layers.py tests/unit/test_repo_shape.py
+
+static: .venv/.dev
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/dbt --quiet --warn-error parse --no-partial-parse --profiles-dir .
+	@$(BIN)/python docs/generate.py --check
+
+docs: .venv/.dev  ## write docs/macros.md and docs/support.md from the macros
+	@$(BIN)/python docs/generate.py
+
+bench: .venv/.dev  ## run the benchmarks (minutes; figures depend on the machine)
+	@set -e; for script in $(sort $(wildcard benchmarks/bench_*.py benchmarks/*/bench_*.py)); do \
+		echo "== $$script"; $(BIN)/python "$$script"; done
+
+test-matrix: .venv/.dev  ## the consumer project on other dbt and DuckDB versions (long)
+	@$(BIN)/python tests/matrix.py $(MATRIX)
+
+clean:  ## remove what make and dbt created
+	@rm -rf .venv .matrix .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist target logs dbt_packages
+	@rm -rf python/*.egg-info demo.duckdb demo.duckdb.wal
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "samespace needs Python 3.10 to 3.13 with its venv module: install one, or name it with PYTHON=/path/to/python3." >&2; exit 1; }
+	@"$(PYTHON)" -m venv --clear .venv || { echo "samespace: $(PYTHON) could not create .venv here; the lines above say why." >&2; exit 1; }
+
+# A stamp per set of packages: its second run is a comparison of file dates.
+.venv/.%: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "Installing pinned packages into .venv (once, a few minutes) ..."
+	@{ $(BIN)/python -c 'import torch' 2>/dev/null \
+		|| { [ "$$(uname -s)" = Linux ] && $(PIP) --no-deps --retries 1 --extra-index-url $(TORCH_INDEX) '$(TORCH)'; } \
+		|| true; } >$(LOG) 2>&1
+	@$(PIP) -e '.[$*]' >>$(LOG) 2>&1 || { tail -n 20 $(LOG); \
+		echo "samespace: the packages could not be installed; all of pip's output is in $(LOG)." >&2; exit 1; }
+	@touch $@

@@ -1,0 +1,117 @@
+{#- The user's columns, in order: what the stage holds without what samespace added. -#}
+{% macro _staged_columns() %}
+    {% set names = [] %}
+    {% for column in adapter.get_column_schema_from_query('select * from __samespace_stage') if column.name != 'content_hash' %}
+        {% do names.append(column.name) %}
+    {% endfor %}
+    {{ return(names) }}
+{% endmacro %}
+
+
+{#-
+    Whether the table is built anew beside the old one and swapped in: first run, --full-refresh, a view in its place,
+    another vector type, or another role (the same model_id and hash, but other vectors).
+-#}
+{% macro _must_rebuild(existing, options) %}
+    {% if existing is none or existing.is_view or should_full_refresh() %}
+        {{ return(true) }}
+    {% endif %}
+    {% set types = {} %}
+    {% for column in adapter.get_columns_in_relation(existing) %}{% do types.update({column.name | lower: column.data_type}) %}{% endfor %}
+    {% set expected = samespace.vector_type(options.specs[0].dimension) %}
+    {{ return(types.get('embedding') != expected or 'model_id' not in types or 'content_hash' not in types
+              or options.key | lower not in types or samespace._recorded_role(existing) not in [options.role, none]) }}
+{% endmacro %}
+
+
+{#- Build beside the old table, then rename. `replaced` receives what to drop after the commit. -#}
+{% macro _swap(existing, target_relation, final_select, replaced) %}
+    {% if existing is none %}
+        {% call statement('samespace_build') %}{{ get_create_table_as_sql(False, target_relation, final_select) }}{% endcall %}
+        {{ return({'removed': 0, 'updated': 0}) }}
+    {% endif %}
+    {% set gone = samespace._count_gone(existing) %}
+    {% set intermediate = make_intermediate_relation(target_relation) %}
+    {% set backup = make_backup_relation(target_relation, existing.type) %}
+    {% do drop_relation_if_exists(load_cached_relation(intermediate)) %}
+    {% do drop_relation_if_exists(load_cached_relation(backup)) %}
+    {% call statement('samespace_build') %}{{ get_create_table_as_sql(False, intermediate, final_select) }}{% endcall %}
+    {% do adapter.rename_relation(existing, backup) %}
+    {% do adapter.rename_relation(intermediate, target_relation) %}
+    {% do replaced.append(backup) %}
+    {{ return({'removed': gone, 'updated': 0}) }}
+{% endmacro %}
+
+
+{#- Keys that a rebuilt table loses, where the old one had the same key column. -#}
+{% macro _count_gone(existing) %}
+    {% set key = samespace._embedding_config({'key': config.get('key'), 'meta': config.get('meta')}).key %}
+    {% set names = adapter.get_columns_in_relation(existing) | map(attribute='name') | map('lower') | list %}
+    {% if key | lower not in names %}
+        {{ return(0) }}
+    {% endif %}
+    {% set k = adapter.quote(key) %}
+    {{ return(run_query('select count(*) from ' ~ existing ~ ' as t where not exists (select 1 from __samespace_stage as s where cast(s.'
+        ~ k ~ ' as varchar) = cast(t.' ~ k ~ ' as varchar))').rows[0][0] | int) }}
+{% endmacro %}
+
+
+{#- on_schema_change for a table that stays. Returns the user's columns that are merged. -#}
+{% macro _apply_schema_changes(title, on_schema_change, final_select, existing, columns) %}
+    {% set held = adapter.get_columns_in_relation(existing) | map(attribute='name') | map('lower') | list %}
+    {% if on_schema_change == 'ignore' %}
+        {% set lowered = columns | map('lower') | list %}
+        {% set lost = held | reject('in', lowered + ['model_id', 'content_hash', 'embedding']) | list %}
+        {% if lost %}
+            {{ samespace._raise('embedding', 'the select of ' ~ title ~ ' no longer has the column(s) ' ~ (lost | join(', '))
+                ~ ', which the table holds. The table is as it was. Put them back, set on_schema_change: sync_all_columns, or run with '
+                ~ '--full-refresh (vectors come from the cache).') }}
+        {% endif %}
+        {{ return(columns | select('in', samespace._same_names(columns, held)) | list) }}
+    {% endif %}
+    {% call statement('samespace_shape') %}
+        {{ samespace.create_temp_table('__samespace_shape', 'select * from (' ~ final_select ~ ') as f where 1 = 0') }}
+    {% endcall %}
+    {% set shape = api.Relation.create(identifier='__samespace_shape', type='table') %}
+    {% do process_schema_changes(on_schema_change, shape, existing) %}
+    {{ return(columns) }}
+{% endmacro %}
+
+
+{% macro _same_names(columns, lowered) %}
+    {% set names = [] %}
+    {% for column in columns if column | lower in lowered %}{% do names.append(column) %}{% endfor %}
+    {{ return(names) }}
+{% endmacro %}
+
+
+{#- Every text must have met its vector: a cache emptied while the run was under way must not become NULLs. -#}
+{% macro _check_complete(title, options, outcome) %}
+    {% for spec in options.specs %}
+        {% set lost = run_query('select count(*) from __samespace_stage as s where s.content_hash is not null and not exists (select 1 from '
+            ~ outcome[spec.model_id].cache ~ ' as c where c.content_hash = s.content_hash and c.role = '
+            ~ samespace.string_literal(samespace._cache_role(spec, options.role)) ~ ')').rows[0][0] | int %}
+        {% if lost %}
+            {{ samespace._raise('embedding', lost ~ ' rows of ' ~ title ~ ' have no vector of ' ~ spec.model_id
+                ~ ': the cache changed while the run was under way. The table is as it was; run again.') }}
+        {% endif %}
+    {% endfor %}
+{% endmacro %}
+
+
+{% macro _report_truncated(title, options, outcome, truncated) %}
+    {% for spec in options.specs if truncated[spec.model_id] %}
+        {% set window = spec.identity.get('max_seq_length') %}
+        {% do samespace._say('embedding', samespace._count(truncated[spec.model_id], 'of ')
+            ~ '{:,}'.format(outcome[spec.model_id].distinct_texts | int) ~ ' texts of ' ~ title ~ ' were cut'
+            ~ (' at ' ~ window ~ ' tokens' if window else ' at the window of ' ~ spec.model_id)
+            ~ '. Their ends are not part of their vectors.') %}
+    {% endfor %}
+{% endmacro %}
+
+
+{% macro _drop_temp_tables() %}
+    {% for name in ['stage', 'delta', 'shape', 'outcome', 'pending'] %}
+        {% call statement('samespace_drop', auto_begin=false) %}drop table if exists __samespace_{{ name }}{% endcall %}
+    {% endfor %}
+{% endmacro %}

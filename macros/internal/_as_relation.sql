@@ -1,0 +1,118 @@
+{#-
+    How a macro knows a relation: explicit arguments, else the config of the embedding model behind it in the dbt
+    graph, else the table embedding_relations, else an error naming the arguments to pass. At parse time it asks nothing.
+-#}
+{% macro _as_relation(relation, macro, key=none, text=none, embedding=none, model_id=none) %}
+    {% set inline = relation is string or (relation.is_cte | default(false)) %}
+    {% set identifier = relation if relation is string else relation.identifier %}
+    {% set title = (identifier | string) | replace('__dbt__cte__', '') %}
+    {% set known = samespace._known_facts(relation, title, inline) if execute else {} %}
+    {% set info = {
+        'sql': relation ~ '', 'relation': relation, 'title': title, 'inline': inline, 'known': known != {},
+        'key': key or known.get('key'), 'text': text or known.get('text'),
+        'embedding': embedding or known.get('embedding') or 'embedding',
+        'model_id': model_id or 'model_id',
+        'model_ids': known.get('model_ids', []), 'role': known.get('role', 'document'), 'dimension': none,
+    } %}
+    {% if info.key is none %}
+        {{ samespace._raise(macro, "'" ~ title ~ "' is not an embedding relation that this project or the table "
+            ~ samespace._own_table('embedding_relations') ~ ' knows. Pass key=<its unique column>'
+            ~ " (and embedding=, if that column is not called 'embedding'); the relation must also have a column model_id.") }}
+        {% do info.update({'key': 'key'}) %}
+    {% endif %}
+    {% for name in ['key', 'text', 'embedding', 'model_id'] %}
+        {% do info.update({name ~ '_sql': adapter.quote(info[name]) if info[name] else none}) %}
+    {% endfor %}
+    {% do info.update({'dimension': samespace._known_dimension(info.model_ids)}) %}
+    {{ return(info) }}
+{% endmacro %}
+
+
+{#- {key, text, embedding, model_ids, role} of an embedding relation, or {} where nothing is known about it. -#}
+{% macro _known_facts(relation, title, inline) %}
+    {% set node = samespace._embedding_node(relation, title, inline) %}
+    {% set recorded = samespace._recorded_facts(relation, title, inline) %}
+    {% if node is none %}
+        {{ return(recorded) }}
+    {% endif %}
+    {% set config = samespace._embedding_config(node.config) %}
+    {% set names = [config.model] if config.model is string else (config.model or []) %}
+    {% set model_ids = [] %}
+    {% for name in names %}{% do model_ids.append(samespace.model_id(name)) %}{% endfor %}
+    {{ return({
+        'key': config.key, 'text': config.text, 'embedding': 'embedding', 'role': config.role or 'document',
+        'model_ids': recorded.model_ids or model_ids,
+    }) }}
+{% endmacro %}
+
+
+{#- The embedding model in the graph behind a relation: itself, or the only one that it selects from. -#}
+{% macro _embedding_node(relation, title, inline) %}
+    {% for node in (graph.nodes | default({})).values() if samespace._is_node_of(node, relation, title, inline) %}
+        {% if node.config.materialized == 'embedding' %}
+            {{ return(node) }}
+        {% endif %}
+        {% set behind = samespace._embedding_nodes_behind(node, []) %}
+        {{ return(behind[0] if behind | length == 1 else none) }}
+    {% endfor %}
+    {{ return(none) }}
+{% endmacro %}
+
+
+{% macro _is_node_of(node, relation, title, inline) %}
+    {% if node.resource_type not in ['model', 'snapshot'] %}
+        {{ return(false) }}
+    {% elif inline %}
+        {{ return(node.name == title) }}
+    {% endif %}
+    {% set places = [node, node.get('defer_relation') or {}] %}
+    {% for place in places if place.get('alias') == relation.identifier and place.get('schema') == relation.schema
+        and (place.get('database') == relation.database or relation.database is none) %}
+        {{ return(true) }}
+    {% endfor %}
+    {{ return(false) }}
+{% endmacro %}
+
+
+{#- The embedding models that a view, snapshot or table selects from, through other nodes too. -#}
+{% macro _embedding_nodes_behind(node, found) %}
+    {% for id in node.depends_on.nodes if id in graph.nodes %}
+        {% set parent = graph.nodes[id] %}
+        {% if parent.config.materialized == 'embedding' %}
+            {% if parent not in found %}{% do found.append(parent) %}{% endif %}
+        {% else %}
+            {% do samespace._embedding_nodes_behind(parent, found) %}
+        {% endif %}
+    {% endfor %}
+    {{ return(found) }}
+{% endmacro %}
+
+
+{#- What embedding_relations says of a relation, by its full name (by its identifier alone for a CTE). -#}
+{% macro _recorded_facts(relation, title, inline) %}
+    {% set table = samespace._own_table('embedding_relations') %}
+    {% if not samespace.table_exists(table) %}
+        {{ return({}) }}
+    {% endif %}
+    {% set filters = ['identifier = ' ~ samespace.string_literal(title)] %}
+    {% if not inline %}
+        {% do filters.append('schema_name = ' ~ samespace.string_literal(relation.schema)) %}
+        {% do filters.append('database_name = ' ~ samespace.string_literal(relation.database or target.database)) %}
+    {% endif %}
+    {% set rows = run_query('select key_column, text_column, embedding_column, '
+        ~ samespace.text_list('model_ids') ~ ', role from ' ~ table ~ ' where ' ~ (filters | join(' and '))).rows %}
+    {% if rows | length != 1 %}
+        {{ return({}) }}
+    {% endif %}
+    {{ return({'key': rows[0][0], 'text': rows[0][1], 'embedding': rows[0][2],
+               'model_ids': (rows[0][3] or '').split(',') | select | list, 'role': rows[0][4]}) }}
+{% endmacro %}
+
+
+{% macro _known_dimension(model_ids) %}
+    {% set specs = samespace._specs() %}
+    {% for spec in specs.values() if spec.model_id in model_ids %}
+        {{ return(spec.dimension) }}
+    {% endfor %}
+    {{ return(none) }}
+{% endmacro %}

@@ -1,0 +1,3 @@
+{{ config(materialized='table') }}
+
+{{ samespace.search(ref('ticket_embeddings'), 'cannot log in', k=5) }}

@@ -1,0 +1,3 @@
+{{ config(materialized='table') }}
+
+{{ samespace.cluster_labels(ref('ticket_clusters'), ref('ticket_embeddings'), terms=5) }}

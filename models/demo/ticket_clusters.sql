@@ -1,0 +1,3 @@
+{{ config(materialized='table') }}
+
+{{ samespace.clusters(ref('ticket_embeddings'), k=12) }}

@@ -1,0 +1,3 @@
+{{ config(materialized='table') }}
+
+{{ samespace.duplicates(ref('ticket_embeddings'), threshold=0.8) }}

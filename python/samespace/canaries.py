@@ -1,0 +1,219 @@
+"""The gate: no encoder is handed out before it has proven to be what its model_id names.
+
+The first time a model_id is used, the vectors of a fixed list of probe texts go into the registry. Later loads
+embed the same texts and compare. This catches the silent change: other weights, another provider build, a lost
+prompt, a quantised file, a flipped normalisation.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Protocol
+
+from samespace.encoders import load_encoder
+from samespace.encoders.base import Encoder
+from samespace.errors import CanaryError, StorageError
+from samespace.spec import ModelSpec, Role
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+VERSION = 1
+MEAN_COSINE, MIN_COSINE, NORM_TOLERANCE = 0.9998, 0.999, 1e-3
+TEXTS: tuple[str, ...] = (
+    "The parcel arrived two days late.",
+    "the parcel arrived two days late",
+    "THE PARCEL ARRIVED TWO DAYS LATE!",
+    "I cannot log in to my account since this morning.",
+    "Please refund 49.90 EUR to card 4111.",
+    "Please refund 4.99 EUR to card 4111.",
+    "invoice no. 2024-00017",
+    "0123456789",
+    "3.14159 > 2.71828",
+    "a",
+    "OK",
+    "not good",
+    "good",
+    "Wie kann ich mein Passwort zurücksetzen?",
+    "¿Dónde está mi pedido?",
+    "Où est passée ma commande ?",
+    "Где мой заказ?",
+    "我的订单在哪里？",
+    "注文はどこですか。",
+    "주문은 어디에 있나요?",
+    "أين طلبي؟",
+    "איפה ההזמנה שלי?",
+    "मेरा ऑर्डर कहाँ है?",
+    "👍🏽 thanks 🎉",
+    "naïve café, co-operate, résumé",
+    "select * from orders where id = 7;",
+    "<p>Hello&nbsp;world</p>",
+    "https://example.com/help?topic=billing#refund",
+    "first.last@example.com",
+    "  two  spaces\tand a tab\nand a line break ",
+    "supercalifragilisticexpialidocious antidisestablishmentarianism",
+    "The quick brown fox jumps over the lazy dog near the old stone bridge. " * 80,
+)
+
+
+@dataclass(frozen=True)
+class Registration:
+    """A row of the registry. ``canaries``: float32 [roles x texts, dimension], document role first."""
+
+    model_id: str
+    digest: str
+    canary_version: int
+    canaries: NDArray[np.float32]
+    revision: str | None = None
+
+
+class Registry(Protocol):
+    """Where registrations live. One implementation per database in ``samespace.io``."""
+
+    @property
+    def identity(self) -> str: ...
+    def registration(self, model_id: str) -> Registration | None: ...
+    def register(self, spec: ModelSpec, row: Registration, unit_norm: bool, verified: bool) -> None: ...
+    def mark_verified(self, model_id: str) -> None: ...
+
+
+_lock = threading.RLock()
+_loaded: dict[str, Encoder] = {}
+_passed: set[tuple[str, str]] = set()
+
+
+def verified_encoder(
+    spec: ModelSpec, registry: Registry, log: Callable[[str], None] = lambda message: None
+) -> Encoder:
+    """The encoder of a spec, loaded once per process and checked once per process and registry.
+
+    Registers the model_id on first use. Raises CanaryError when the loaded model does not reproduce its
+    registered vectors (mean cosine >= 0.9998, min >= 0.999, norms within 1e-3), and EncoderError when
+    the weights cannot be loaded.
+    """
+    with _lock:
+        encoder = _load(spec, registry)
+        passed = (registry.identity, spec.model_id)
+        if passed not in _passed:
+            _check(spec, encoder, registry, log)
+            _passed.add(passed)
+        return encoder
+
+
+def _load(spec: ModelSpec, registry: Registry) -> Encoder:
+    key = repr((spec.digest, spec.load_from, sorted(spec.runtime.items()), spec.trust_remote_code))
+    if key not in _loaded:
+        _loaded[key] = load_encoder(_pinned(spec, registry))
+    return _loaded[key]
+
+
+def _pinned(spec: ModelSpec, registry: Registry) -> ModelSpec:
+    """A hub model without a revision loads the one that was resolved when it was registered."""
+    if spec.load_from is not None or spec.identity.get("revision"):
+        return spec
+    known = registry.registration(spec.model_id)
+    if known is None or known.revision is None:
+        return spec
+    return replace(spec, identity={**spec.identity, "revision": known.revision})
+
+
+def _check(spec: ModelSpec, encoder: Encoder, registry: Registry, log: Callable[[str], None]) -> None:
+    known = registry.registration(spec.model_id)
+    if known is not None and known.digest != spec.digest:
+        raise StorageError(
+            f"samespace: {spec.model_id} is registered with the fingerprint {known.digest}, this project derives "
+            f"{spec.digest}. Two specs share a short id: rename the model '{spec.name}'."
+        )
+    vectors = canary_vectors(spec, encoder)
+    if known is None:
+        _register(spec, encoder, vectors, registry, log)
+    elif known.canary_version == VERSION:
+        _compare(spec.model_id, spec.model_id, known.canaries, vectors)
+        registry.mark_verified(spec.model_id)
+    else:
+        raise StorageError(
+            f"samespace: {spec.model_id} was registered with canary list {known.canary_version}; this version of "
+            f"samespace has list {VERSION}. Use the version that registered it, or bump version: in its spec."
+        )
+
+
+def _register(
+    spec: ModelSpec,
+    encoder: Encoder,
+    vectors: NDArray[np.float32],
+    registry: Registry,
+    log: Callable[[str], None],
+) -> None:
+    import numpy as np
+
+    if spec.partner is not None and spec.verify:
+        verified_encoder(spec.partner, registry, log)
+        root = registry.registration(spec.partner.model_id)
+        if root is not None:
+            _compare(spec.model_id, spec.partner.model_id, root.canaries, vectors)
+    revision = getattr(encoder, "resolved_revision", None)
+    if revision and not spec.identity.get("revision"):
+        log(
+            f"{spec.name} has no revision: pinned {revision} for this database. "
+            f"Write revision: {revision} into its spec to pin it everywhere."
+        )
+    norms = np.linalg.norm(vectors.astype(np.float64), axis=1)
+    unit_norm = bool(np.all(np.abs(norms[norms > 0] - 1.0) <= NORM_TOLERANCE))
+    row = Registration(spec.model_id, spec.digest, VERSION, vectors, revision)
+    registry.register(spec, row, unit_norm, verified=spec.partner is None or spec.verify)
+
+
+def canary_vectors(spec: ModelSpec, encoder: Encoder) -> NDArray[np.float32]:
+    """The probe texts in both roles (in one, where both prompts are equal): float32 [rows, dimension]."""
+    import numpy as np
+
+    roles: list[Role] = ["document"]
+    if spec.cache_role("query") == "query":
+        roles.append("query")
+    vectors = np.vstack([encoder.encode(list(TEXTS), role) for role in roles])
+    if vectors.shape[1] != spec.dimension:
+        raise CanaryError(
+            f"samespace: {spec.model_id} returns vectors of {vectors.shape[1]} numbers; its spec says dimension: "
+            f"{spec.dimension}. Correct the spec of '{spec.name}'."
+        )
+    if not np.isfinite(vectors).all():
+        raise CanaryError(f"samespace: {spec.model_id} returns NaN or infinite numbers for ordinary texts.")
+    return np.ascontiguousarray(vectors, dtype=np.float32)
+
+
+def _compare(
+    loaded: str, registered: str, stored: NDArray[np.float32], fresh: NDArray[np.float32]
+) -> None:
+    import numpy as np
+
+    if stored.shape != fresh.shape:
+        raise StorageError(
+            f"samespace: the registry row of {registered} holds vectors of shape {stored.shape}, expected "
+            f"{fresh.shape}. Was the row edited? Restore it, or bump version: in the spec to start a new space."
+        )
+    a, b = stored.astype(np.float64), fresh.astype(np.float64)
+    norm_a, norm_b = np.linalg.norm(a, axis=1), np.linalg.norm(b, axis=1)
+    # A value without a vector (all zeros) is equal to itself and to nothing else.
+    both_zero = (norm_a == 0) & (norm_b == 0)
+    scale = np.where(norm_a * norm_b == 0, 1.0, norm_a * norm_b)
+    cosine = np.where(both_zero, 1.0, (a * b).sum(axis=1) / scale)
+    ratio = np.where(both_zero, 1.0, norm_b / np.where(norm_a == 0, 1.0, norm_a))
+    if cosine.mean() >= MEAN_COSINE and cosine.min() >= MIN_COSINE and np.abs(ratio - 1).max() <= NORM_TOLERANCE:
+        return
+    raise CanaryError(
+        f"samespace: what was loaded for {loaded} is not what is registered as {registered}: "
+        f"the {len(cosine)} canary texts agree with a mean cosine of {cosine.mean():.5f} (needed {MEAN_COSINE}) "
+        f"and a smallest of {cosine.min():.5f} (needed {MIN_COSINE}), lengths differ by up to "
+        f"{np.abs(ratio - 1).max():.2%}. Nothing was stored. Pin revision: (or correct load_from:) to get the "
+        "registered model back, or bump version: in its spec to accept this one as a new space."
+    )
+
+
+def checksum(row: Registration) -> str:
+    """SHA-256 over what a registration asserts: a row edited by hand no longer matches it."""
+    head = f"{row.model_id}|{row.digest}|{row.canary_version}|{row.revision or ''}|".encode()
+    return hashlib.sha256(head + row.canaries.tobytes()).hexdigest()

@@ -1,0 +1,1 @@
+"""``python -m samespace.demo``: the demo of the repository, and the same on a file of your own."""

@@ -1,0 +1,133 @@
+"""Drive dbt in a process of its own and turn its log into a few lines for a person."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from samespace.demo.errors import DemoError
+from samespace.demo.session import END
+from samespace.demo.tables import one_line, shorten
+
+_RESULTS = ("LogModelResult", "LogSeedResult", "LogTestResult")
+_ERRORS = ("RunResultError", "MainEncounteredError", "GenericExceptionOnRun", "RunResultFailure")
+
+
+@dataclass
+class Outcome:
+    """What one dbt command did: whether it succeeded, its errors, and how many tests passed."""
+
+    ok: bool = False
+    errors: list[str] = field(default_factory=list)
+    tests: int = 0
+
+
+@dataclass(frozen=True)
+class Project:
+    """A dbt project folder with its own profiles.yml, and the DuckDB file it writes."""
+
+    root: Path
+    database: Path
+
+
+def run(project: Project, commands: list[list[str]], say: Callable[[str], None]) -> list[Outcome]:
+    """Run the commands; progress goes to ``say``. An outcome per command that was started.
+
+    Raises DemoError when the process ends without finishing a command.
+    """
+    command = [sys.executable, "-m", "samespace.demo.session", json.dumps(commands)]
+    process = subprocess.Popen(
+        command, cwd=project.root, env=_environment(project), text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8", errors="replace",
+    )  # fmt: skip
+    outcomes, rest = [Outcome()], []
+    try:
+        for event in _events(process, rest):
+            if END in event:
+                _close(outcomes[-1], event[END])
+                outcomes.append(Outcome())
+            else:
+                _hear(event, outcomes[-1], say)
+    except KeyboardInterrupt:
+        process.wait()
+        raise
+    if process.wait() and len(outcomes) <= 1:
+        raise DemoError("dbt stopped unexpectedly:\n" + "\n".join(rest[-15:]))
+    return outcomes[:-1]
+
+
+def _environment(project: Project) -> dict[str, str]:
+    return {
+        **os.environ,
+        "DBT_PROFILES_DIR": str(project.root),
+        "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+        "SAMESPACE_TARGET": "duckdb",
+        "SAMESPACE_DUCKDB_PATH": str(project.database),
+        # Both models ship in packages: nothing here may wait for a hub.
+        "HF_HUB_OFFLINE": "1",
+    }
+
+
+def _events(process: subprocess.Popen[str], rest: list[str]) -> Iterator[dict[str, Any]]:
+    """The JSON lines of the log; other lines go to ``rest``, to be shown if the process dies."""
+    for line in process.stdout or ():
+        try:
+            event = json.loads(line)
+        except ValueError:
+            event = None
+        if isinstance(event, dict):
+            yield event
+        elif line.strip():
+            rest.append(line.rstrip())
+
+
+def _close(outcome: Outcome, end: dict[str, Any]) -> None:
+    outcome.ok = bool(end["ok"])
+    if not outcome.ok and not outcome.errors:
+        outcome.errors.append(end["error"] or "dbt failed without saying why; see logs/dbt.log")
+
+
+def _hear(event: dict[str, Any], outcome: Outcome, say: Callable[[str], None]) -> None:
+    info, data = event.get("info", {}), event.get("data", {})
+    name, message = info.get("name"), str(info.get("msg", ""))
+    if name in _RESULTS:
+        _tell_result(data, outcome, say)
+    elif name in _ERRORS:
+        outcome.errors.append(message.strip())
+    elif message.startswith("samespace") or "samespace" in str(data.get("name", "")).lower():
+        say(f"  {one_line(message)}")
+
+
+def _tell_result(data: dict[str, Any], outcome: Outcome, say: Callable[[str], None]) -> None:
+    node = data.get("node_info", {})
+    if node.get("resource_type") == "test":
+        outcome.tests += node.get("node_status") == "pass"
+        return
+    name = shorten(str(node.get("node_name", "")), 30)
+    status = one_line(data.get("status", "")).replace("CREATE ", "")
+    say(f"  {name:30}  {shorten(status, 54):54}  {float(data.get('execution_time') or 0):5.1f} s")
+
+
+def explain(errors: list[str], project: Project) -> str:
+    """dbt's errors for a person: the usual ones in a sentence, the others as dbt words them."""
+    text = "\n".join(dict.fromkeys(error for error in errors if error))
+    if "Could not set lock on file" in text:
+        return (
+            f"{project.database.name} is open in another program, and DuckDB lets only one program write. "
+            "Close it there and run this again."
+        )
+    return text
+
+
+def sentence(errors: list[str]) -> str:
+    """The line of an error that samespace itself wrote."""
+    for line in "\n".join(errors).splitlines():
+        if "samespace." in line and ": " in line:
+            return line.strip()
+    return one_line(errors[0] if errors else "")

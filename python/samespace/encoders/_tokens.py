@@ -1,0 +1,70 @@
+"""The `tokenizers` library, used the same way by every provider that reads a tokenizer.json."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from samespace.encoders._vendor import vendor
+from samespace.encoders.base import TokenCounts
+from samespace.errors import EncoderError
+from samespace.spec import ModelSpec
+
+# A page of one-megabyte texts must not become gigabytes of encodings.
+_PAGE_CHARACTERS = 4_000_000
+
+
+def load_tokenizer(path: Path, spec: ModelSpec, extra: str) -> Any:
+    """A tokenizer without padding and truncation: what is stored of these varies between copies of one file."""
+    tokenizers = vendor("tokenizers", extra, spec.model_id)
+    try:
+        tokenizer = tokenizers.Tokenizer.from_file(str(path))
+    except Exception as error:  # the Rust side raises plain Exception
+        raise EncoderError(f"samespace: {spec.model_id}: {path} is not a tokenizer.json: {error}") from error
+    return unlimited(tokenizer)
+
+
+def unlimited(tokenizer: Any) -> Any:
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    return tokenizer
+
+
+def token_ids(tokenizer: Any, texts: Sequence[str], special: bool) -> list[list[int]]:
+    """Ids per text, tokenised in pages of bounded size."""
+    ids: list[list[int]] = []
+    for page in _pages(texts):
+        ids.extend(e.ids for e in tokenizer.encode_batch_fast(page, add_special_tokens=special))
+    return ids
+
+
+def _pages(texts: Sequence[str]) -> list[list[str]]:
+    pages: list[list[str]] = []
+    room = 0
+    for text in texts:
+        if not pages or room < len(text):
+            pages.append([])
+            room = _PAGE_CHARACTERS
+        pages[-1].append(text)
+        room -= len(text)
+    return pages
+
+
+def counts(lengths: Sequence[int], window: int | None) -> TokenCounts:
+    """TokenCounts of texts that have ``lengths`` tokens before cutting."""
+    import numpy as np
+
+    tokens = np.asarray(lengths, dtype=np.int32)
+    cut = tokens > window if window is not None else np.zeros(len(tokens), dtype=np.bool_)
+    return TokenCounts(tokens, cut, window)
+
+
+def unknown_id(tokenizer: Any) -> int | None:
+    """Id of the token that stands for anything unknown, None where the vocabulary has none."""
+    model = json.loads(tokenizer.to_str())["model"]
+    if model.get("unk_token") is not None:
+        found = tokenizer.token_to_id(model["unk_token"])
+        return None if found is None else int(found)
+    return model.get("unk_id")

@@ -1,0 +1,135 @@
+"""What every kernel needs from a matrix: usable rows, unit blocks, and similarities that SQL agrees with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from samespace.errors import KernelError
+
+Floats = NDArray[np.float32]
+Doubles = NDArray[np.float64]
+Positions = NDArray[np.int64]
+Log = Callable[[str], None]
+
+NORM_TOLERANCE = 1e-6
+ROW_BLOCK = 1024
+COLUMN_BLOCK = 2048
+_GATHER = 16_384
+
+
+@dataclass(frozen=True)
+class Vectors:
+    """The usable rows of a matrix: finite and not zero.
+
+    Attributes:
+        values: float32 [m, d], the usable rows as they came (not normalised).
+        norms: float64 [m], their Euclidean lengths, all > 0.
+        positions: int64 [m], ascending: where each row was in the matrix handed over.
+        unit: whether every length is 1 within 1e-6, so that a dot product is a cosine.
+    """
+
+    values: Floats
+    norms: Doubles
+    positions: Positions
+    unit: bool
+
+    @classmethod
+    def of(cls, matrix: Floats) -> Vectors:
+        """Wrap float32 [n, d]; rows holding NaN or Inf and zero rows are left out.
+
+        A copy of the usable rows is made only where a row is left out. Raises KernelError when
+        ``matrix`` is not two-dimensional.
+        """
+        if matrix.ndim != 2:
+            raise KernelError(f"samespace kernels take a matrix [rows, dimension], not {matrix.ndim} dimensions")
+        values = np.ascontiguousarray(matrix, dtype=np.float32)
+        norms = _norms(values)
+        usable = np.isfinite(norms) & (norms > 0)
+        positions = np.flatnonzero(usable)
+        if len(positions) < len(values):
+            values, norms = values[positions], norms[positions]
+        return cls(values, norms, positions, bool(np.all(np.abs(norms - 1) <= NORM_TOLERANCE)))
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    @property
+    def dimension(self) -> int:
+        return int(self.values.shape[1])
+
+    def units(self, rows: slice | Positions) -> Floats:
+        """Unit vectors of some rows: float32 [rows, d], a view where that is possible."""
+        block = self.values[rows]
+        if self.unit:
+            return block
+        return (block / self.norms[rows, None]).astype(np.float32)
+
+
+def _norms(values: Floats) -> Doubles:
+    norms = np.empty(len(values), dtype=np.float64)
+    for start in range(0, len(values), _GATHER):
+        block = values[start:start + _GATHER].astype(np.float64)
+        norms[start:start + _GATHER] = np.sqrt(np.einsum("ij,ij->i", block, block))
+    return norms
+
+
+def margin(dimension: int) -> float:
+    """By how much a float32 dot product of two unit vectors may miss the rounded float64 cosine.
+
+    ``d * 2**-24`` bounds the accumulation error (Higham, Accuracy and Stability of Numerical
+    Algorithms, 3.1); the constant covers float32 inputs, lengths within NORM_TOLERANCE and rounding.
+    """
+    return 1e-5 + dimension * 2.0**-24
+
+
+def round_similarity(values: Doubles) -> Doubles:
+    """Six decimals, half away from zero as SQL rounds (NumPy's own rounding is half to even)."""
+    rounded: Doubles = np.copysign(np.floor(np.abs(values) * 1e6 + 0.5), values) / 1e6
+    return rounded + 0.0
+
+
+def exact_similarity(left: Vectors, left_rows: Positions, right: Vectors, right_rows: Positions) -> Doubles:
+    """Cosine of row pairs in float64, clamped to [-1, 1] and rounded to 6 decimals: float64 [pairs]."""
+    result = np.empty(len(left_rows), dtype=np.float64)
+    for start in range(0, len(left_rows), _GATHER):
+        a, b = left_rows[start:start + _GATHER], right_rows[start:start + _GATHER]
+        dots = np.einsum("ij,ij->i", left.values[a].astype(np.float64), right.values[b].astype(np.float64))
+        result[start:start + _GATHER] = dots / (left.norms[a] * right.norms[b])
+    return round_similarity(np.clip(result, -1.0, 1.0))
+
+
+def first_copies(vectors: Vectors) -> Positions:
+    """For every row the first row with bitwise the same vector (itself when there is none): int64 [m]."""
+    hashes = _row_hashes(vectors.values)
+    _, first, group = np.unique(hashes, return_index=True, return_inverse=True)
+    representative = first[group].astype(np.int64)
+    for start in range(0, len(vectors), _GATHER):
+        rows = slice(start, start + _GATHER)
+        same = np.all(vectors.values[rows] == vectors.values[representative[rows]], axis=1)
+        # Two vectors with one hash stay apart: they are compared like any other two rows.
+        representative[rows] = np.where(same, representative[rows], np.arange(start, start + len(same)))
+    return representative
+
+
+def _row_hashes(values: Floats) -> NDArray[np.uint64]:
+    weights = np.random.default_rng(0).integers(1, 2**63, size=values.shape[1], dtype=np.uint64) | np.uint64(1)
+    hashes = np.empty(len(values), dtype=np.uint64)
+    for start in range(0, len(values), _GATHER):
+        bits = values[start:start + _GATHER].view(np.uint32).astype(np.uint64)
+        hashes[start:start + _GATHER] = (bits * weights).sum(axis=1, dtype=np.uint64)
+    return hashes
+
+
+def threshold_or_error(threshold: float) -> float:
+    """The threshold as a float; KernelError when it is no cosine similarity."""
+    if not -1.0 <= threshold <= 1.0:
+        raise KernelError(f"threshold={threshold} is not a cosine similarity; pass a number from -1 to 1")
+    return float(threshold)
+
+
+def silent(message: str) -> None:
+    """The log of a kernel that nobody listens to."""

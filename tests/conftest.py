@@ -1,0 +1,64 @@
+"""What every test shares: no network, no telemetry, fast folders first, and the labelled data if it is there."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+# Before any test imports a library that reads them.
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+os.environ.setdefault("DBT_SEND_ANONYMOUS_USAGE_STATS", "false")
+os.environ.setdefault("DO_NOT_TRACK", "1")
+
+from harness import REPO, DbtProject
+from hypothesis import HealthCheck, settings
+from targets import TARGETS, Target
+
+# A machine under load is no reason to fail: no deadline; the same examples on every run.
+settings.register_profile(
+    "samespace", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("samespace")
+
+FOLDERS = ["unit", "dialects", "adapter", "consumer", "faults"]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Fast first, and slow tests last: a mistake shows within seconds."""
+
+    def order(item: pytest.Item) -> tuple[bool, int]:
+        part = item.path.relative_to(REPO / "tests").parts[0]
+        return item.get_closest_marker("slow") is not None, FOLDERS.index(part) if part in FOLDERS else 0
+
+    items.sort(key=order)
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of labelled data beside the checkout; tests that need it skip where it is absent."""
+    folder = Path(os.environ.get("SAMESPACE_DATA", REPO.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip("the labelled data (../shared/data, or SAMESPACE_DATA) is not here")
+    return folder
+
+
+@pytest.fixture(scope="session", params=TARGETS, ids=lambda target: target.name)
+def target(request: pytest.FixtureRequest) -> Target:
+    """Every database the package supports, one after the other; started when first asked for."""
+    chosen: Target = request.param
+    return chosen
+
+
+@pytest.fixture(scope="session")
+def make_project(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., DbtProject]:
+    """``make_project("search", models={...})``: a scratch dbt project that installs this package."""
+
+    def make(name: str, **options: Any) -> DbtProject:
+        return DbtProject(tmp_path_factory.mktemp(name), **options)
+
+    return make

@@ -1,0 +1,103 @@
+"""A throw-away dbt project that installs this package, and an in-process dbt to run it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+REPO = Path(__file__).resolve().parents[1]
+HASHING = {"provider": "hashing", "model": "char-ngrams", "dimension": 64}
+
+
+@dataclass
+class Outcome:
+    """What one dbt command did: exit code, what it printed, and the parsed run results."""
+
+    code: int
+    output: str
+    results: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def ok(self) -> bool:
+        return self.code == 0
+
+    def message(self, name: str) -> str:
+        """The result line of one node, e.g. 'EMBED 12 new, ...'."""
+        return next(r["message"] for r in self.results if r["unique_id"].split(".")[2] == name)
+
+
+@dataclass
+class DbtProject:
+    """A dbt project in a folder of its own. ``files`` are paths relative to it with their text."""
+
+    root: Path
+    models: dict[str, Any] = field(default_factory=lambda: {"hash64": HASHING})
+    variables: dict[str, Any] = field(default_factory=dict)
+    config: dict[str, Any] = field(default_factory=dict)
+    target: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        (self.root / "dbt_packages").mkdir(parents=True, exist_ok=True)
+        link = self.root / "dbt_packages" / "samespace"
+        if not link.exists():
+            link.symlink_to(REPO, target_is_directory=True)
+        self.write("packages.yml", yaml.safe_dump({"packages": [{"local": str(REPO)}]}))
+        self.configure()
+
+    @property
+    def database(self) -> Path:
+        return self.root / "scratch.duckdb"
+
+    def configure(self) -> None:
+        project = {
+            "name": "scratch", "version": "1.0.0", "config-version": 2, "profile": "scratch",
+            "model-paths": ["models"], "seed-paths": ["seeds"], "test-paths": ["tests"],
+            "snapshot-paths": ["snapshots"], "macro-paths": ["macros"],
+            "flags": {"send_anonymous_usage_stats": False},
+            "vars": {"samespace_models": self.models, **self.variables}, **self.config,
+        }
+        output = {
+            "type": "duckdb", "path": str(self.database), "schema": "main", "threads": 1,
+            "plugins": [{"module": "samespace.duckdb_plugin"}], **self.target,
+        }
+        self.write("dbt_project.yml", yaml.safe_dump(project, sort_keys=False))
+        profiles = {"scratch": {"target": "dev", "outputs": {"dev": output}}}
+        self.write("profiles.yml", yaml.safe_dump(profiles))
+
+    def write(self, path: str, text: str) -> None:
+        file = self.root / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+
+    def dbt(self, *arguments: str, env: dict[str, str] | None = None, timeout: int = 300) -> Outcome:
+        """Run dbt in a process of its own (its DuckDB file is closed when this returns)."""
+        command = [str(Path(sys.executable).with_name("dbt")), "--no-use-colors", *arguments]
+        done = subprocess.run(
+            command, cwd=self.root, capture_output=True, text=True, timeout=timeout, check=False,
+            env={**self.environment(), **(env or {})},
+        )
+        return Outcome(done.returncode, done.stdout + done.stderr, self.read_results())
+
+    def environment(self) -> dict[str, str]:
+        return {
+            **os.environ, "DBT_PROFILES_DIR": str(self.root), "HF_HUB_OFFLINE": "1",
+            "PYTHONPATH": str(REPO / "python"), "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+        }
+
+    def read_results(self) -> list[dict[str, Any]]:
+        file = self.root / "target" / "run_results.json"
+        return json.loads(file.read_text())["results"] if file.exists() else []
+
+    def query(self, sql: str, parameters: list[Any] | None = None) -> list[tuple[Any, ...]]:
+        """Rows of a query on the project's DuckDB file, read outside dbt and without our package."""
+        import duckdb
+
+        with duckdb.connect(str(self.database)) as connection:
+            return connection.execute(sql, parameters or []).fetchall()
