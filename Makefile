@@ -19,13 +19,14 @@ PYTEST ?=
 
 export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 export DO_NOT_TRACK := 1
-export CSV KEY TEXT
+export CSV KEY TEXT QUERY THRESHOLD
 
 help:  ## show this list
 	@echo "samespace: make <target>"
 	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/  \1	\2/p' $(MAKEFILE_LIST) | expand -t 16
 	@echo
 	@echo "  make demo CSV=<file.csv|parquet> KEY=<column> TEXT=<column>    the demo on your own file"
+	@echo "       ... QUERY='what to search for' THRESHOLD=0.85                   (both optional)"
 	@echo "  make test PYTEST='-k search'                                   arguments for pytest"
 
 demo: .venv/.demo  ## embed, search, deduplicate and cluster the demo's tickets, or your own file
@@ -55,7 +56,7 @@ test-matrix: .venv/.dev  ## the consumer project on other dbt and DuckDB version
 
 clean:  ## remove what make and dbt created
 	@rm -rf .venv .matrix .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist target logs dbt_packages
-	@rm -rf python/*.egg-info demo.duckdb demo.duckdb.wal
+	@rm -rf .demo python/*.egg-info demo.duckdb demo.duckdb.wal
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:

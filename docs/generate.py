@@ -1,4 +1,4 @@
-"""Write docs/macros.md and docs/support.md from the macro files; with --check, only say what is out of date."""
+"""Write docs/macros.md and docs/support.md from the macro files; --check only says what is out of date."""
 
 from __future__ import annotations
 
@@ -64,9 +64,9 @@ def macros_page() -> str:
     entries = documentation()
     lines = [
         "# Macros", "", NOTE, "",
-        "Call them as `{{ samespace.<macro>(…) }}`; `relation` is a `ref()`, a `source()` or a Relation, and everything",
-        "after it is best given by name. [spaces.md](spaces.md) explains what may be compared with what, and",
-        "[support.md](support.md) on which database each macro runs.", "",
+        "Call them as `{{ samespace.<macro>(…) }}`; `relation` is a `ref()`, a `source()` or a Relation,",
+        "and everything after it is best given by name. [spaces.md](spaces.md) explains what may be compared",
+        "with what, and [support.md](support.md) on which database each macro runs.", "",
     ]
     for folder, macros in by_folder(public_macros()).items():
         lines += [f"## {folder.replace('_', ' ').capitalize()}", ""]
@@ -125,9 +125,10 @@ def support_page() -> str:
     columns = engines()
     lines = [
         "# Which macro runs where", "", NOTE, "",
-        "`sql`: plain SQL, in models of every materialization, views included. `kernel`: a Python function inside dbt's",
-        "own connection, in `dbt run` and `dbt build` of a table or incremental model. Where both stand, `method='auto'`",
-        "takes the kernel wherever one can run, and the rows are the same. `no` names the primitive that has no body yet.",
+        "`sql`: plain SQL, in models of every materialization, views included. `kernel`: a Python function",
+        "inside dbt's own connection, in `dbt run` and `dbt build` of a table or incremental model. Where",
+        "both stand, `method='auto'` takes the kernel wherever one can run, and the rows are the same. `no`",
+        "names the primitive that has no body yet.",
         "", f"| macro | {' | '.join(columns)} |", "|---|" + "---|" * len(columns),
     ]
     for macro in public_macros():

@@ -42,8 +42,8 @@ class Macro:
 
     @property
     def public(self) -> bool:
-        hidden = self.name.startswith("_") or "__" in self.name
-        return not hidden and self.kind != "materialization" and self.folder not in ("primitives", "internal")
+        hidden = self.name.startswith("_") or "__" in self.name or self.kind == "materialization"
+        return not hidden and self.folder not in ("primitives", "internal")
 
     @cached_property
     def calls(self) -> frozenset[str]:
@@ -106,8 +106,8 @@ def public_macros() -> list[Macro]:
 def documentation() -> dict[str, dict[str, Any]]:
     """The entries of all properties files under macros/, by name."""
     files = sorted([*MACROS.rglob("*.yml"), *MACROS.rglob("*.yaml")])
-    entries = [entry for file in files for entry in (yaml.safe_load(file.read_text()) or {}).get("macros", [])]
-    return {entry["name"]: entry for entry in entries}
+    contents = [yaml.safe_load(file.read_text()) or {} for file in files]
+    return {entry["name"]: entry for content in contents for entry in content.get("macros", [])}
 
 
 def engines() -> list[str]:

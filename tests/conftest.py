@@ -1,4 +1,4 @@
-"""What every test shares: no network, no telemetry, fast folders first, and the labelled data if it is there."""
+"""What every test shares: no network, no telemetry, fast folders first, the labelled data if it is there."""
 
 from __future__ import annotations
 

@@ -46,12 +46,25 @@
             ~ 'left join ' ~ existing ~ ' as t on t.' ~ k ~ ' = s.' ~ k ~ ' and t.model_id = m.model_id '
             ~ 'where ' ~ (different | join(' or '))) }}
     {% endcall %}
-    {% set found = {'insert': 0, 'embed': 0, 'update': 0} %}
-    {% for row in run_query('select __samespace_change, count(*) from __samespace_delta group by 1').rows %}
-        {% do found.update({row[0]: row[1] | int}) %}
+    {{ return(samespace._count_changes(options,
+        'select model_id, __samespace_change, count(*) from __samespace_delta group by 1, 2 union all '
+        ~ "select t.model_id, 'remove', count(*) from " ~ existing ~ ' as t where ' ~ samespace._is_gone(k, ids) ~ ' group by 1')) }}
+{% endmacro %}
+
+
+{#- {inserted, embedded, updated, removed, by_model: {model_id: the same}} of a query of model_id, change, rows. -#}
+{% macro _count_changes(options, query) %}
+    {% set words = {'insert': 'inserted', 'embed': 'embedded', 'update': 'updated', 'remove': 'removed'} %}
+    {% set none_yet = {'inserted': 0, 'embedded': 0, 'updated': 0, 'removed': 0} %}
+    {% set total, by_model = dict(none_yet), {} %}
+    {% for spec in options.specs %}{% do by_model.update({spec.model_id: dict(none_yet)}) %}{% endfor %}
+    {% for row in (run_query(query).rows if query else []) %}
+        {% set word, counts = words[row[1]], by_model.get(row[0], dict(none_yet)) %}
+        {% do counts.update({word: counts[word] + row[2] | int}) %}
+        {% do total.update({word: total[word] + row[2] | int}) %}
+        {% do by_model.update({row[0]: counts}) %}
     {% endfor %}
-    {% set gone = run_query('select count(*) from ' ~ existing ~ ' as t where ' ~ samespace._is_gone(k, ids)).rows[0][0] | int %}
-    {{ return({'inserted': found['insert'], 'embedded': found['embed'], 'updated': found['update'], 'removed': gone}) }}
+    {{ return(dict(total, by_model=by_model)) }}
 {% endmacro %}
 
 

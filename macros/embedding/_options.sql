@@ -28,6 +28,9 @@
     {% for name in ['cache', 'embed_empty', 'allow_empty'] if options[name] is not none and options[name] is not boolean %}
         {% do problems.append(name ~ ' is ' ~ tojson(options[name], options[name] | string) ~ '; expected true or false') %}
     {% endfor %}
+    {% if options.page_rows is not none and (options.page_rows is boolean or options.page_rows is not integer or options.page_rows < 1) %}
+        {% do problems.append('page_rows is ' ~ tojson(options.page_rows, options.page_rows | string) ~ '; expected a whole number of at least 1') %}
+    {% endif %}
     {% set names = [options.model] if options.model is string else (options.model or []) %}
     {% if not names or names | unique | list | length != names | length %}
         {% do problems.append('model is ' ~ tojson(options.model, options.model | string)

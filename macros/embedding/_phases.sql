@@ -20,17 +20,17 @@
     {% for column in adapter.get_columns_in_relation(existing) %}{% do types.update({column.name | lower: column.data_type}) %}{% endfor %}
     {% set expected = samespace.vector_type(options.specs[0].dimension) %}
     {{ return(types.get('embedding') != expected or 'model_id' not in types or 'content_hash' not in types
-              or options.key | lower not in types or samespace._recorded_role(existing) not in [options.role, none]) }}
+              or options.key | lower not in types or not samespace._holds_role(existing, options)) }}
 {% endmacro %}
 
 
 {#- Build beside the old table, then rename. `replaced` receives what to drop after the commit. -#}
-{% macro _swap(existing, target_relation, final_select, replaced) %}
+{% macro _swap(existing, target_relation, final_select, options, replaced) %}
     {% if existing is none %}
         {% call statement('samespace_build') %}{{ get_create_table_as_sql(False, target_relation, final_select) }}{% endcall %}
-        {{ return({'removed': 0, 'updated': 0}) }}
+        {{ return(samespace._count_changes(options, none)) }}
     {% endif %}
-    {% set gone = samespace._count_gone(existing) %}
+    {% set changes = samespace._count_gone(existing, options) %}
     {% set intermediate = make_intermediate_relation(target_relation) %}
     {% set backup = make_backup_relation(target_relation, existing.type) %}
     {% do drop_relation_if_exists(load_cached_relation(intermediate)) %}
@@ -39,20 +39,22 @@
     {% do adapter.rename_relation(existing, backup) %}
     {% do adapter.rename_relation(intermediate, target_relation) %}
     {% do replaced.append(backup) %}
-    {{ return({'removed': gone, 'updated': 0}) }}
+    {{ return(changes) }}
 {% endmacro %}
 
 
-{#- Keys that a rebuilt table loses, where the old one had the same key column. -#}
-{% macro _count_gone(existing) %}
-    {% set key = samespace._embedding_config({'key': config.get('key'), 'meta': config.get('meta')}).key %}
+{#- Rows that a rebuilt table loses, where the old one had the same key column: keys gone, and models no longer named. -#}
+{% macro _count_gone(existing, options) %}
     {% set names = adapter.get_columns_in_relation(existing) | map(attribute='name') | map('lower') | list %}
-    {% if key | lower not in names %}
-        {{ return(0) }}
+    {% if options.key | lower not in names or 'model_id' not in names %}
+        {{ return(samespace._count_changes(options, none)) }}
     {% endif %}
-    {% set k = adapter.quote(key) %}
-    {{ return(run_query('select count(*) from ' ~ existing ~ ' as t where not exists (select 1 from __samespace_stage as s where cast(s.'
-        ~ k ~ ' as varchar) = cast(t.' ~ k ~ ' as varchar))').rows[0][0] | int) }}
+    {% set k, ids = adapter.quote(options.key), [] %}
+    {% for spec in options.specs %}{% do ids.append(samespace.string_literal(spec.model_id)) %}{% endfor %}
+    {{ return(samespace._count_changes(options,
+        "select t.model_id, 'remove', count(*) from " ~ existing ~ ' as t where t.model_id not in (' ~ (ids | join(', '))
+        ~ ') or not exists (select 1 from __samespace_stage as s where cast(s.' ~ k ~ ' as varchar) = cast(t.' ~ k
+        ~ ' as varchar)) group by 1')) }}
 {% endmacro %}
 
 

@@ -16,9 +16,12 @@
 {% endmacro %}
 
 
-{#- The role a relation was last built with: vectors of the other role are not reused. -#}
-{% macro _recorded_role(relation) %}
-    {{ return(samespace._recorded_facts(relation, relation.identifier, false).get('role')) }}
+{#- Whether a relation was last built with this role. Unrecorded counts as yes where both roles have the same vectors. -#}
+{% macro _holds_role(relation, options) %}
+    {% set recorded = samespace._recorded_facts(relation, relation.identifier, false).get('role') %}
+    {% set prompted = [] %}
+    {% for spec in options.specs if samespace._cache_role(spec, 'query') == 'query' %}{% do prompted.append(spec) %}{% endfor %}
+    {{ return(recorded == options.role or not prompted) }}
 {% endmacro %}
 
 
@@ -35,24 +38,40 @@
 {% endmacro %}
 
 
-{#- One row of embedding_runs per model. -#}
+{#- One row of embedding_runs per model, and one per model whose rows left the relation with its name in the config. -#}
 {% macro _record_run(relation, options, outcome, counts, changes, truncated) %}
     {% for spec in options.specs %}
         {% set done = outcome[spec.model_id] %}
         {% set rate = (done.embedded | float) / (done.seconds | float) if done.embedded and done.seconds else none %}
-        {% call statement('samespace_record_run') %}
-            insert into {{ samespace._own_table('embedding_runs') }} (invocation_id, relation, model_id, role, rows,
-                distinct_texts, embedded, cached, removed, updated, nulls, truncated, tokens, seconds, texts_per_second,
-                engine, precision, finished_at)
-            values ({{ samespace.string_literal(invocation_id) }}, {{ samespace.string_literal(relation) }},
-                {{ samespace.string_literal(spec.model_id) }}, {{ samespace.string_literal(options.role) }}, {{ counts.rows }},
-                {{ done.distinct_texts }}, {{ done.embedded }}, {{ done.distinct_texts - done.embedded }},
-                {{ changes.removed }}, {{ changes.updated }}, {{ counts.nulls }}, {{ truncated[spec.model_id] }},
-                {{ done.tokens if done.tokens is not none else 'null' }}, {{ done.seconds }}, {{ rate if rate is not none else 'null' }},
-                {{ samespace.string_literal(done.engine) if done.engine else 'null' }},
-                {{ samespace.string_literal(done.precision) if done.precision else 'null' }}, {{ samespace.utc_now() }})
-        {% endcall %}
+        {% do samespace._insert_run(relation, spec.model_id, options.role, {
+            'rows': counts.rows, 'distinct_texts': done.distinct_texts, 'embedded': done.embedded,
+            'cached': done.distinct_texts - done.embedded, 'removed': changes.by_model[spec.model_id].removed,
+            'updated': changes.by_model[spec.model_id].updated, 'nulls': counts.nulls, 'truncated': truncated[spec.model_id],
+            'tokens': done.tokens, 'seconds': done.seconds, 'texts_per_second': rate}, done.engine, done.precision) %}
     {% endfor %}
+    {% for model_id, change in changes.by_model.items() if model_id not in outcome %}
+        {% do samespace._insert_run(relation, model_id, options.role, {'removed': change.removed}, none, none) %}
+    {% endfor %}
+{% endmacro %}
+
+
+{% macro _insert_run(relation, model_id, role, numbers, engine, precision) %}
+    {% set values = [] %}
+    {% for name in ['rows', 'distinct_texts', 'embedded', 'cached', 'removed', 'updated', 'nulls', 'truncated', 'seconds'] %}
+        {% do values.append(numbers.get(name, 0) | string) %}
+    {% endfor %}
+    {% for name in ['tokens', 'texts_per_second'] %}
+        {% do values.append(numbers[name] | string if numbers.get(name) is not none else 'null') %}
+    {% endfor %}
+    {% for text in [engine, precision] %}{% do values.append(samespace.string_literal(text) if text else 'null') %}{% endfor %}
+    {% call statement('samespace_record_run') %}
+        insert into {{ samespace._own_table('embedding_runs') }} (invocation_id, relation, model_id, role, rows,
+            distinct_texts, embedded, cached, removed, updated, nulls, truncated, seconds, tokens, texts_per_second,
+            engine, precision, finished_at)
+        values ({{ samespace.string_literal(invocation_id) }}, {{ samespace.string_literal(relation) }},
+            {{ samespace.string_literal(model_id) }}, {{ samespace.string_literal(role) }}, {{ values | join(', ') }},
+            {{ samespace.utc_now() }})
+    {% endcall %}
 {% endmacro %}
 
 

@@ -27,9 +27,9 @@
     {% set final_select = samespace._final_select(columns, options, outcome) %}
     {% set replaced = [] %}
     {% if existing is not none and flags.EMPTY %}
-        {% set changes = {'removed': 0, 'updated': 0} %}
+        {% set changes = samespace._count_changes(options, none) %}
     {% elif rebuild %}
-        {% set changes = samespace._swap(existing, target_relation, final_select, replaced) %}
+        {% set changes = samespace._swap(existing, target_relation, final_select, options, replaced) %}
     {% else %}
         {% if config.get('contract').enforced %}{{ get_assert_columns_equivalent(final_select) }}{% endif %}
         {% set columns = samespace._apply_schema_changes(title, on_schema_change, final_select, existing, columns) %}

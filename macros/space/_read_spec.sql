@@ -3,10 +3,10 @@
     {% set type = field.type %}
     {% if value is none %}
         {{ return({'value': none, 'problem': 'is missing' if field.get('required') else none}) }}
-    {% elif type == 'text' and (value is string or value is number) and value is not boolean %}
+    {% elif type == 'text' and (value is string or value is integer) and value is not boolean %}
         {% set text = value | string | trim %}
         {{ return({'value': text, 'problem': none if text else 'is empty'}) }}
-    {% elif type == 'count' and value is not boolean and modules.re.match('^[1-9][0-9]{0,6}$', value | string) %}
+    {% elif type == 'count' and value is not boolean and modules.re.fullmatch('[1-9][0-9]{0,6}', value | string) %}
         {{ return({'value': value | int, 'problem': none}) }}
     {% elif type == 'flag' and (value | string | lower) in ['true', 'false'] %}
         {{ return({'value': (value | string | lower) == 'true', 'problem': none}) }}
@@ -15,7 +15,7 @@
     {% elif type == 'prompts' and value is mapping and (value.keys() | reject('in', ['document', 'query']) | list) == []
         and (value.values() | reject('string') | list) == [] %}
         {{ return({'value': samespace._without_empty(value), 'problem': none}) }}
-    {% elif type == 'mapping' and value is mapping %}
+    {% elif type == 'mapping' and value is mapping and tojson(value) is not none %}
         {{ return({'value': value, 'problem': none}) }}
     {% elif type == 'location' and value is string and value %}
         {{ return({'value': value, 'problem': none}) }}
@@ -26,9 +26,9 @@
         {{ return({'value': value, 'problem': none}) }}
     {% endif %}
     {% set expected = {
-        'text': 'a text', 'count': 'a whole number from 1 to 9999999', 'flag': 'true or false',
+        'text': 'a text (put quotes around it)', 'count': 'a whole number from 1 to 9999999', 'flag': 'true or false',
         'choice': 'one of ' ~ (field.get('allowed', []) | join(', ')),
-        'prompts': 'a mapping of document and/or query to texts', 'mapping': 'a mapping',
+        'prompts': 'a mapping of document and/or query to texts', 'mapping': 'a mapping of plain values (texts, numbers, lists, true or false)',
         'location': "a folder, 'package:<module>/<path>', or a mapping of model and tokenizer to such",
         'runtime': 'a mapping with keys from ' ~ (samespace._runtime_fields() | join(', ')),
     }[type] %}
@@ -49,7 +49,7 @@
 -#}
 {% macro _read_spec(name, entry) %}
     {% set problems = [] %}
-    {% if not modules.re.match('^[A-Za-z_][A-Za-z0-9_-]*$', name | string) %}
+    {% if not modules.re.fullmatch('[A-Za-z_][A-Za-z0-9_-]*', name | string) %}
         {% do problems.append(name ~ ': a model name is made of letters, digits, _ and -, and starts with a letter or _') %}
     {% endif %}
     {% if entry is not mapping %}
@@ -63,7 +63,7 @@
             ~ ': ' ~ ((identity_fields.keys() | list + other_fields.keys() | list) | sort | join(', '))) %}
     {% endfor %}
     {% set values = {} %}
-    {% set entry = dict(entry, dimension=entry.get('dimension') or entry.get('truncate_dimension')) %}
+    {% set entry = dict(entry, dimension=entry.get('truncate_dimension') if entry.get('dimension') is none else entry.dimension) %}
     {% for key, field in dict(identity_fields, **other_fields).items() %}
         {% set read = samespace._read_field(entry.get(key), field) %}
         {% if read.problem %}{% do problems.append(name ~ '.' ~ key ~ ': ' ~ read.problem) %}{% endif %}

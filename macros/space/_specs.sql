@@ -53,7 +53,7 @@
         {% do samespace._fingerprint(spec, dict(spec.fingerprinted, same_space_as=specs[spec.same_space_as].model_id)) %}
     {% endfor %}
     {% for spec in specs.values() %}
-        {% set root = specs[spec.same_space_as or spec.name] %}
+        {% set root = samespace._root_of(spec, specs) %}
         {% set twins = specs.values() | selectattr('digest', 'equalto', root.digest) | map(attribute='model_id') | sort %}
         {% do spec.update({
             'space': twins | first,
@@ -61,6 +61,15 @@
         }) %}
     {% endfor %}
     {{ return(specs) }}
+{% endmacro %}
+
+
+{#- The root of a spec's space: what it declares, or what a spec of the same fingerprint declares, or itself. -#}
+{% macro _root_of(spec, specs) %}
+    {% for other in [spec] + specs.values() | list if other.digest == spec.digest and other.same_space_as is not none %}
+        {{ return(specs[other.same_space_as]) }}
+    {% endfor %}
+    {{ return(spec) }}
 {% endmacro %}
 
 

@@ -8,6 +8,7 @@ prompt, a quantised file, a flipped normalisation.
 from __future__ import annotations
 
 import hashlib
+import json
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -69,6 +70,9 @@ class Registration:
     canary_version: int
     canaries: NDArray[np.float32]
     revision: str | None = None
+    space: str = ""
+    unit_norm: bool = False
+    verified: bool = True
 
 
 class Registry(Protocol):
@@ -77,35 +81,45 @@ class Registry(Protocol):
     @property
     def identity(self) -> str: ...
     def registration(self, model_id: str) -> Registration | None: ...
-    def register(self, spec: ModelSpec, row: Registration, unit_norm: bool, verified: bool) -> None: ...
-    def mark_verified(self, model_id: str) -> None: ...
+    def twin(self, spec: ModelSpec) -> Registration | None: ...
+    def register(self, spec: ModelSpec, row: Registration) -> None: ...
+    def mark_verified(self, row: Registration) -> None: ...
 
 
 _lock = threading.RLock()
 _loaded: dict[str, Encoder] = {}
-_passed: set[tuple[str, str]] = set()
+_passed: set[tuple[str, ...]] = set()
 
 
 def verified_encoder(
-    spec: ModelSpec, registry: Registry, log: Callable[[str], None] = lambda message: None
+    spec: ModelSpec,
+    registry: Registry,
+    log: Callable[[str], None] = lambda message: None,
+    prove: Callable[[Encoder], None] | None = None,
 ) -> Encoder:
     """The encoder of a spec, loaded once per process and checked once per process and registry.
 
-    Registers the model_id on first use. Raises CanaryError when the loaded model does not reproduce its
-    registered vectors (mean cosine >= 0.9998, min >= 0.999, norms within 1e-3), and EncoderError when
-    the weights cannot be loaded.
+    Registers the model_id on first use, after ``prove`` (if given) has not raised. Raises CanaryError when the
+    loaded model does not reproduce its registered vectors (mean cosine >= 0.9998, min >= 0.999, norms within
+    1e-3), and EncoderError when the weights cannot be loaded.
     """
     with _lock:
         encoder = _load(spec, registry)
-        passed = (registry.identity, spec.model_id)
-        if passed not in _passed:
-            _check(spec, encoder, registry, log)
+        passed = (registry.identity, spec.model_id, spec.space, _weights(spec))
+        # An empty registry (dropped, or another database in memory) is filled again.
+        if passed not in _passed or registry.registration(spec.model_id) is None:
+            _check(spec, encoder, registry, log, prove)
             _passed.add(passed)
         return encoder
 
 
+def _weights(spec: ModelSpec) -> str:
+    """What decides which weights are loaded, and how."""
+    return repr((spec.digest, spec.load_from, sorted(spec.runtime.items()), spec.trust_remote_code))
+
+
 def _load(spec: ModelSpec, registry: Registry) -> Encoder:
-    key = repr((spec.digest, spec.load_from, sorted(spec.runtime.items()), spec.trust_remote_code))
+    key = _weights(spec)
     if key not in _loaded:
         _loaded[key] = load_encoder(_pinned(spec, registry))
     return _loaded[key]
@@ -115,13 +129,19 @@ def _pinned(spec: ModelSpec, registry: Registry) -> ModelSpec:
     """A hub model without a revision loads the one that was resolved when it was registered."""
     if spec.load_from is not None or spec.identity.get("revision"):
         return spec
-    known = registry.registration(spec.model_id)
+    known = registry.registration(spec.model_id) or registry.twin(spec)
     if known is None or known.revision is None:
         return spec
     return replace(spec, identity={**spec.identity, "revision": known.revision})
 
 
-def _check(spec: ModelSpec, encoder: Encoder, registry: Registry, log: Callable[[str], None]) -> None:
+def _check(
+    spec: ModelSpec,
+    encoder: Encoder,
+    registry: Registry,
+    log: Callable[[str], None],
+    prove: Callable[[Encoder], None] | None,
+) -> None:
     known = registry.registration(spec.model_id)
     if known is not None and known.digest != spec.digest:
         raise StorageError(
@@ -129,16 +149,43 @@ def _check(spec: ModelSpec, encoder: Encoder, registry: Registry, log: Callable[
             f"{spec.digest}. Two specs share a short id: rename the model '{spec.name}'."
         )
     vectors = canary_vectors(spec, encoder)
+    # A model under a new name shares the cache of the old one, so it is held to the old one's vectors.
+    reference = known or registry.twin(spec)
+    if reference is not None:
+        _compare_with(spec, reference, vectors)
+    elif prove is not None:
+        prove(encoder)
+    if known is None or known.space != spec.space:
+        _compare_with_partner(spec, vectors, registry, log)
     if known is None:
         _register(spec, encoder, vectors, registry, log)
-    elif known.canary_version == VERSION:
-        _compare(spec.model_id, spec.model_id, known.canaries, vectors)
-        registry.mark_verified(spec.model_id)
     else:
+        registry.mark_verified(replace(known, space=spec.space, verified=_is_verified(spec)))
+
+
+def _is_verified(spec: ModelSpec) -> bool:
+    return spec.partner is None or spec.verify
+
+
+def _compare_with(spec: ModelSpec, reference: Registration, vectors: NDArray[np.float32]) -> None:
+    if reference.canary_version != VERSION:
         raise StorageError(
-            f"samespace: {spec.model_id} was registered with canary list {known.canary_version}; this version of "
-            f"samespace has list {VERSION}. Use the version that registered it, or bump version: in its spec."
+            f"samespace: {reference.model_id} was registered with canary list {reference.canary_version}; this version "
+            f"of samespace has list {VERSION}. Use the version that registered it, or bump version: in its spec."
         )
+    _compare(spec.model_id, reference.model_id, reference.canaries, vectors)
+
+
+def _compare_with_partner(
+    spec: ModelSpec, vectors: NDArray[np.float32], registry: Registry, log: Callable[[str], None]
+) -> None:
+    """A declared alias has to agree with the root of its space; towers (verify: false) differ by design."""
+    if spec.partner is None or not spec.verify:
+        return
+    verified_encoder(spec.partner, registry, log)
+    root = registry.registration(spec.partner.model_id)
+    if root is not None:
+        _compare_with(spec, root, vectors)
 
 
 def _register(
@@ -150,11 +197,6 @@ def _register(
 ) -> None:
     import numpy as np
 
-    if spec.partner is not None and spec.verify:
-        verified_encoder(spec.partner, registry, log)
-        root = registry.registration(spec.partner.model_id)
-        if root is not None:
-            _compare(spec.model_id, spec.partner.model_id, root.canaries, vectors)
     revision = getattr(encoder, "resolved_revision", None)
     if revision and not spec.identity.get("revision"):
         log(
@@ -163,8 +205,12 @@ def _register(
         )
     norms = np.linalg.norm(vectors.astype(np.float64), axis=1)
     unit_norm = bool(np.all(np.abs(norms[norms > 0] - 1.0) <= NORM_TOLERANCE))
-    row = Registration(spec.model_id, spec.digest, VERSION, vectors, revision)
-    registry.register(spec, row, unit_norm, verified=spec.partner is None or spec.verify)
+    registry.register(
+        spec,
+        Registration(
+            spec.model_id, spec.digest, VERSION, vectors, revision, spec.space, unit_norm, _is_verified(spec)
+        ),
+    )
 
 
 def canary_vectors(spec: ModelSpec, encoder: Encoder) -> NDArray[np.float32]:
@@ -185,9 +231,7 @@ def canary_vectors(spec: ModelSpec, encoder: Encoder) -> NDArray[np.float32]:
     return np.ascontiguousarray(vectors, dtype=np.float32)
 
 
-def _compare(
-    loaded: str, registered: str, stored: NDArray[np.float32], fresh: NDArray[np.float32]
-) -> None:
+def _compare(loaded: str, registered: str, stored: NDArray[np.float32], fresh: NDArray[np.float32]) -> None:
     import numpy as np
 
     if stored.shape != fresh.shape:
@@ -195,14 +239,8 @@ def _compare(
             f"samespace: the registry row of {registered} holds vectors of shape {stored.shape}, expected "
             f"{fresh.shape}. Was the row edited? Restore it, or bump version: in the spec to start a new space."
         )
-    a, b = stored.astype(np.float64), fresh.astype(np.float64)
-    norm_a, norm_b = np.linalg.norm(a, axis=1), np.linalg.norm(b, axis=1)
-    # A value without a vector (all zeros) is equal to itself and to nothing else.
-    both_zero = (norm_a == 0) & (norm_b == 0)
-    scale = np.where(norm_a * norm_b == 0, 1.0, norm_a * norm_b)
-    cosine = np.where(both_zero, 1.0, (a * b).sum(axis=1) / scale)
-    ratio = np.where(both_zero, 1.0, norm_b / np.where(norm_a == 0, 1.0, norm_a))
-    if cosine.mean() >= MEAN_COSINE and cosine.min() >= MIN_COSINE and np.abs(ratio - 1).max() <= NORM_TOLERANCE:
+    cosine, ratio = agreement(stored, fresh)
+    if agrees(cosine, ratio):
         return
     raise CanaryError(
         f"samespace: what was loaded for {loaded} is not what is registered as {registered}: "
@@ -213,7 +251,45 @@ def _compare(
     )
 
 
+def agreement(
+    stored: NDArray[np.float32], fresh: NDArray[np.float32]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Cosine and ratio of lengths per row of two float32 [n, d] arrays: float64 [n] each.
+
+    A row without a vector (all zeros) is equal to itself and to nothing else.
+    """
+    import numpy as np
+
+    a, b = stored.astype(np.float64), fresh.astype(np.float64)
+    norm_a, norm_b = np.linalg.norm(a, axis=1), np.linalg.norm(b, axis=1)
+    both_zero = (norm_a == 0) & (norm_b == 0)
+    scale = np.where(norm_a * norm_b == 0, 1.0, norm_a * norm_b)
+    cosine = np.where(both_zero, 1.0, (a * b).sum(axis=1) / scale)
+    ratio = np.where(both_zero, 1.0, norm_b / np.where(norm_a == 0, 1.0, norm_a))
+    return cosine, ratio
+
+
+def agrees(cosine: NDArray[np.float64], ratio: NDArray[np.float64]) -> bool:
+    """Whether vectors are those of one model: the three thresholds of the gate."""
+    import numpy as np
+
+    return bool(
+        cosine.mean() >= MEAN_COSINE
+        and cosine.min() >= MIN_COSINE
+        and np.abs(ratio - 1).max() <= NORM_TOLERANCE
+    )
+
+
 def checksum(row: Registration) -> str:
     """SHA-256 over what a registration asserts: a row edited by hand no longer matches it."""
-    head = f"{row.model_id}|{row.digest}|{row.canary_version}|{row.revision or ''}|".encode()
+    facts = (
+        row.model_id,
+        row.digest,
+        row.canary_version,
+        row.revision,
+        row.space,
+        row.unit_norm,
+        row.verified,
+    )
+    head = json.dumps(facts).encode()
     return hashlib.sha256(head + row.canaries.tobytes()).hexdigest()

@@ -1,4 +1,4 @@
-"""The pump: pending texts, page by page, through an encoder into the cache. Every page is kept once written."""
+"""The pump: pending texts, page by page, through an encoder into the cache. What is written is kept."""
 
 from __future__ import annotations
 
@@ -8,19 +8,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from samespace.errors import EncoderError, InputError, TransientEncoderError
+from samespace._faults import StoppedError, out_of_memory, said, unusable
+from samespace._pace import Pace, Progress
+from samespace.errors import CanaryError, EncoderError, TransientEncoderError
 from samespace.spec import ModelSpec, Role
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from samespace.encoders.base import Encoder, TokenCounts
+    from samespace.encoders.base import Encoder
 
 PAGE_ROWS = 2048
 PAGE_BYTES = 64 * 1024 * 1024
 RETRY_SECONDS = (1.0, 4.0, 15.0, 60.0)
-PROGRESS_SECONDS = 5.0
 
 # One fill at a time per process: threads that run models with the same texts would embed them twice,
 # and their first-time DDL would conflict.
@@ -57,11 +58,20 @@ class Filled:
     precision: str | None
 
 
+class EncoderOf(Protocol):
+    """The gate: the verified encoder of a spec. ``prove`` is called before a model is registered."""
+
+    def __call__(self, spec: ModelSpec, prove: Callable[[Encoder], None] | None = None) -> Encoder: ...
+
+
 class PageStore(Protocol):
     """The part of a database that the pump needs. One implementation per database in ``samespace.io``."""
 
     def prepare(self) -> None: ...
     def prepare_cache(self, spec: ModelSpec, temporary: bool = False) -> str: ...
+    def unproven(
+        self, cache: str, stage: str, text: str, target: str | None, spec: ModelSpec, role: Role
+    ) -> list[tuple[str, list[float]]]: ...
     def seed_cache(self, cache: str, stage: str, target: str, model_id: str, role: Role) -> None: ...
     def collect_pending(
         self, stage: str, text: str, cache: str, role: Role, rows: int, size: int
@@ -83,167 +93,188 @@ class PageStore(Protocol):
 def fill(
     job: Job,
     store: PageStore,
-    encoder_of: Callable[[ModelSpec], Encoder],
+    encoder_of: EncoderOf,
     log: Callable[[str], None],
     stopped: threading.Event,
 ) -> list[Filled]:
-    """Bring the cache up to date for every model of a job. Loads no encoder when nothing is pending."""
+    """Bring the cache up to date for every model of a job. Loads no encoder when nothing is pending.
+
+    Raises EncoderError for a text or a provider that fails, StoppedError once ``stopped`` is set. Every
+    page written before stays in the cache.
+    """
     with fill_lock:
+        return [_Fill(job, spec, store, encoder_of, log, stopped).run() for spec in job.specs]
+
+
+class _Fill:
+    """One model of a job: its pending texts, page by page, each page in calls of about a second."""
+
+    def __init__(
+        self,
+        job: Job,
+        spec: ModelSpec,
+        store: PageStore,
+        encoder_of: EncoderOf,
+        log: Callable[[str], None],
+        stopped: threading.Event,
+    ) -> None:
+        self.job, self.spec, self.store, self.stopped = job, spec, store, stopped
+        self.encoder_of, self.log = encoder_of, log
+        self.role = spec.cache_role(job.role)
+        self.pace = Pace()
+        self.tokens: int | None = None
+
+    def run(self) -> Filled:
+        started = time.monotonic()
+        self.stop_if_asked()
+        job, spec, store = self.job, self.spec, self.store
         store.prepare()
-        return [_fill_model(job, spec, store, encoder_of, log, stopped) for spec in job.specs]
-
-
-def _fill_model(
-    job: Job,
-    spec: ModelSpec,
-    store: PageStore,
-    encoder_of: Callable[[ModelSpec], Encoder],
-    log: Callable[[str], None],
-    stopped: threading.Event,
-) -> Filled:
-    started = time.monotonic()
-    role = spec.cache_role(job.role)
-    cache = store.prepare_cache(spec, temporary=not job.cache)
-    if job.target:
-        store.seed_cache(cache, job.stage, job.target, spec.model_id, role)
-    distinct, pending, length = store.collect_pending(
-        job.stage, job.text, cache, role, job.page_rows, job.page_bytes
-    )
-    if not pending:
-        return Filled(spec.model_id, cache, distinct, 0, None, time.monotonic() - started, None, None)
-    encoder = encoder_of(spec)
-    progress = _Progress(f"{job.title}: {spec.model_id}", pending, length, log)
-    tokens: int | None = None
-    for number in range(1, store.pages() + 1):
-        _stop_if(stopped, spec)
-        page = store.page(number)
-        vectors, counts = _encode_page(page, spec, encoder, job, store, stopped)
-        store.write_page(
-            cache, role, page.hashes, vectors,
-            counts.tokens.tolist() if counts else None, counts.truncated.tolist() if counts else None,
+        cache = store.prepare_cache(spec, temporary=not job.cache)
+        kept = store.unproven(cache, job.stage, job.text, job.target, spec, self.role)
+        if kept:
+            self.encoder_of(spec, lambda encoder: self.prove(kept, encoder))
+        if job.target:
+            store.seed_cache(cache, job.stage, job.target, spec.model_id, self.role)
+        distinct, pending, length = store.collect_pending(
+            job.stage, job.text, cache, self.role, job.page_rows, job.page_bytes
+        )
+        encoder = None
+        if pending:
+            self.stop_if_asked()
+            encoder = self.encoder_of(spec)
+            progress = Progress(f"{job.title}: {spec.model_id}", pending, length, self.log)
+            for number in range(1, store.pages() + 1):
+                self.page(store.page(number), cache, encoder, progress)
+        return Filled(
+            spec.model_id, cache, distinct, pending, self.tokens, time.monotonic() - started,
+            encoder.engine if encoder else None, encoder.precision if encoder else None,
         )  # fmt: skip
-        if counts:
-            tokens = (tokens or 0) + int(counts.tokens.sum())
-        progress.add(len(page.hashes), sum(map(len, page.texts)))
-    seconds = time.monotonic() - started
-    return Filled(
-        spec.model_id, cache, distinct, pending, tokens, seconds, encoder.engine, encoder.precision
-    )
 
+    def prove(self, kept: Sequence[tuple[str, list[float]]], encoder: Encoder) -> None:
+        """Vectors without a registration (a dropped schema, a copied table) count only if this model made them."""
+        import numpy as np
 
-def _stop_if(stopped: threading.Event, spec: ModelSpec) -> None:
-    if stopped.is_set():
-        raise InputError(
-            f"samespace: stopped while embedding with {spec.model_id}. The pages embedded so far are kept; "
-            "the next run goes on from there."
+        from samespace.canaries import agreement, agrees
+
+        stored = np.asarray([vector for _, vector in kept], dtype=np.float32)
+        fresh = encoder.encode([text for text, _ in kept], self.job.role)
+        cosine, ratio = agreement(stored, fresh)
+        if not agrees(cosine, ratio):
+            raise CanaryError(
+                f"samespace: {self.job.title} holds vectors of {self.spec.model_id}, the registry has no row of that "
+                f"model, and what was loaded does not reproduce them: {len(kept)} texts agree with a mean cosine of "
+                f"{cosine.mean():.5f}, a smallest of {cosine.min():.5f}. Nothing was stored. Correct the spec, or "
+                "bump version: in it to embed all of them again."
+            )
+
+    def page(self, page: Any, cache: str, encoder: Encoder, progress: Progress) -> None:
+        """Encode and keep a page. Each call is kept on its own, so that little is lost whatever happens."""
+        start = 0
+        while start < len(page.texts):
+            self.stop_if_asked()
+            end = min(start + self.pace.texts, len(page.texts))
+            hashes, texts = page.hashes[start:end], page.texts[start:end]
+            began = time.monotonic()
+            try:
+                vectors = self.encode(texts, encoder)
+                counts = encoder.token_counts(texts, self.job.role)
+            except Exception as error:
+                if out_of_memory(error) and len(texts) > 1:
+                    self.pace.too_many(len(texts))
+                    continue
+                # Only now may the other texts of a call be asked for: to name the one that fails.
+                raise self.named(error, hashes, texts, encoder) from error
+            self.refuse_bad(hashes, vectors, encoder)
+            self.pace.took(len(texts), time.monotonic() - began)
+            self.store.write_page(
+                cache, self.role, hashes, vectors,
+                counts.tokens.tolist() if counts else None, counts.truncated.tolist() if counts else None,
+            )  # fmt: skip
+            if counts:
+                self.tokens = (self.tokens or 0) + int(counts.tokens.sum())
+            progress.add(len(texts), sum(map(len, texts)))
+            start = end
+
+    def encode(self, texts: Sequence[str], encoder: Encoder) -> NDArray[np.float32]:
+        for pause in RETRY_SECONDS:
+            try:
+                return encoder.encode(texts, self.job.role)
+            except TransientEncoderError as error:
+                self.log(f"{self.spec.model_id}: {said(error, self.spec)}; trying again in {pause:g} s")
+                if self.stopped.wait(pause):
+                    self.stop_if_asked()
+        return encoder.encode(texts, self.job.role)
+
+    def stop_if_asked(self) -> None:
+        if self.stopped.is_set():
+            raise StoppedError(
+                f"samespace: {self.job.title}: stopped while embedding with {self.spec.model_id}. The table is as "
+                "it was, the vectors made so far are kept, and the next run goes on from there."
+            )
+
+    def named(
+        self, error: Exception, hashes: Sequence[str], texts: Sequence[str], encoder: Encoder
+    ) -> EncoderError:
+        """The error as a sentence that names the row, where one text alone is to blame."""
+        kept = "The table is as it was; the vectors made so far are kept."
+        if isinstance(error, StoppedError):
+            return error
+        if isinstance(error, TransientEncoderError):
+            return EncoderError(
+                f"samespace: {self.spec.model_id} failed {len(RETRY_SECONDS) + 1} times in a row for "
+                f"{self.job.title}: {said(error, self.spec)}. {kept} Run again to go on from there."
+            )
+        if out_of_memory(error):
+            what, position = "ran out of memory on", 0
+        else:
+            what, position = "could not embed", self.guilty(texts, encoder)
+        if position is None:
+            return EncoderError(
+                f"samespace: {self.spec.model_id} could not embed the texts of {self.job.title}: "
+                f"{said(error, self.spec)}. {kept}"
+            )
+        return EncoderError(
+            f"samespace: {self.spec.model_id} {what} the text of {self.job.title} with "
+            f"{self.keys(hashes[position])}: {said(error, self.spec)}. {kept}"
         )
 
+    def guilty(self, texts: Sequence[str], encoder: Encoder) -> int | None:
+        """The position of the one text that cannot be encoded; None where more fail: then the encoder does."""
+        low, high = 0, len(texts)
+        while high - low > 1:
+            self.stop_if_asked()
+            middle = (low + high) // 2
+            left, right = self.fails(texts[low:middle], encoder), self.fails(texts[middle:high], encoder)
+            if left == right:
+                return None
+            low, high = (low, middle) if left else (middle, high)
+        return low
 
-def _encode_page(
-    page: Any, spec: ModelSpec, encoder: Encoder, job: Job, store: PageStore, stopped: threading.Event
-) -> tuple[NDArray[np.float32], TokenCounts | None]:
-    import numpy as np
-
-    pieces: list[NDArray[np.float32]] = []
-    counts = encoder.token_counts(page.texts, job.role)
-    for start, end in _encode_ranges(page, spec, encoder, job, store, stopped, pieces):
-        _refuse_bad(page.hashes[start:end], pieces[-1], spec, encoder, job, store)
-    return np.ascontiguousarray(np.vstack(pieces), dtype=np.float32), counts
-
-
-def _encode_ranges(
-    page: Any,
-    spec: ModelSpec,
-    encoder: Encoder,
-    job: Job,
-    store: PageStore,
-    stopped: threading.Event,
-    pieces: list[NDArray[np.float32]],
-) -> list[tuple[int, int]]:
-    """Encode the page, halving it where memory runs out. Fills ``pieces``, returns their ranges."""
-    todo, done = [(0, len(page.texts))], []
-    while todo:
-        start, end = todo.pop()
+    def fails(self, texts: Sequence[str], encoder: Encoder) -> bool:
         try:
-            pieces.append(_encode(page.texts[start:end], job.role, encoder, stopped))
-            done.append((start, end))
-        except Exception as error:
-            if end - start > 1 and (_out_of_memory(error) or not isinstance(error, TransientEncoderError)):
-                middle = (start + end) // 2
-                todo += [(middle, end), (start, middle)]
-                continue
-            raise _named(error, page.hashes[start], spec, job, store) from error
-    return done
+            encoder.encode(texts, self.job.role)
+        except Exception:  # noqa: BLE001  # whatever the provider raises: it is raised again, with the row's key
+            return True
+        return False
 
+    def keys(self, content_hash: str) -> str:
+        found = self.store.keys_of(self.job.stage, self.job.key, content_hash)
+        return f"{self.job.key} {', '.join(found)}"
 
-def _encode(
-    texts: Sequence[str], role: Role, encoder: Encoder, stopped: threading.Event
-) -> NDArray[np.float32]:
-    for pause in (*RETRY_SECONDS, None):
-        try:
-            return encoder.encode(texts, role)
-        except TransientEncoderError:
-            if pause is None or stopped.wait(pause):
-                raise
-    raise AssertionError("unreachable")
-
-
-def _out_of_memory(error: Exception) -> bool:
-    return isinstance(error, MemoryError) or "outofmemory" in type(error).__name__.lower()
-
-
-def _named(error: Exception, content_hash: str, spec: ModelSpec, job: Job, store: PageStore) -> EncoderError:
-    keys = ", ".join(store.keys_of(job.stage, job.key, content_hash))
-    what = "ran out of memory on" if _out_of_memory(error) else "could not embed"
-    return EncoderError(
-        f"samespace: {spec.model_id} {what} the text of {job.title} with {job.key} {keys}: {error}. "
-        "The pages embedded before are kept; the table is as it was."
-    )
-
-
-def _refuse_bad(
-    hashes: Sequence[str],
-    vectors: NDArray[np.float32],
-    spec: ModelSpec,
-    encoder: Encoder,
-    job: Job,
-    store: PageStore,
-) -> None:
-    """Raise if a vector may not be stored: wrong shape, NaN, infinite, or zero where that is no answer."""
-    import numpy as np
-
-    if vectors.shape != (len(hashes), spec.dimension):
-        raise EncoderError(
-            f"samespace: {spec.model_id} returned an array of shape {vectors.shape}; expected "
-            f"({len(hashes)}, {spec.dimension}): one vector per text, of the spec's dimension. Nothing of this page was stored."
+    def refuse_bad(self, hashes: Sequence[str], vectors: NDArray[np.float32], encoder: Encoder) -> None:
+        """Raise if a vector may not be stored."""
+        fault = unusable(vectors, len(hashes), self.spec, encoder)
+        if fault is None:
+            return
+        reason, position = fault
+        row = (
+            ""
+            if position is None
+            else (
+                f", first for the text of {self.job.title} with {self.keys(hashes[position])} "
+                f"(content_hash {hashes[position]})"
+            )
         )
-    bad = ~np.isfinite(vectors).all(axis=1)
-    if not encoder.allows_missing:
-        bad |= ~vectors.any(axis=1)
-    if bad.any():
-        content_hash = hashes[int(np.argmax(bad))]
-        keys = ", ".join(store.keys_of(job.stage, job.key, content_hash))
         raise EncoderError(
-            f"samespace: {spec.model_id} returned a vector with NaN, infinity or only zeros for {int(bad.sum())} "
-            f"text(s) of {job.title}, the first with content_hash {content_hash} ({job.key} {keys}). "
-            "Nothing of this page was stored."
+            f"samespace: {self.spec.model_id} {reason}{row}. None of them was stored; the table is as it was."
         )
-
-
-class _Progress:
-    """Lines such as 'tickets: minilm@3f9a2c1b: 2,048 of 20,000 texts, 410/s, 44 s left', every few seconds."""
-
-    def __init__(self, title: str, texts: int, length: int, log: Callable[[str], None]) -> None:
-        self.title, self.texts, self.length, self.log = title, texts, max(length, 1), log
-        self.done = self.read = 0
-        self.started = self.last = time.monotonic()
-
-    def add(self, texts: int, length: int) -> None:
-        self.done, self.read = self.done + texts, self.read + length
-        now = time.monotonic()
-        if now - self.last >= PROGRESS_SECONDS and self.done < self.texts:
-            self.last = now
-            seconds = now - self.started
-            # Pages come longest first, so characters say more about the time left than texts do.
-            left = seconds * (self.length - self.read) / max(self.read, 1)
-            self.log(f"{self.title}: {self.done:,} of {self.texts:,} texts, {self.done / seconds:,.0f}/s, {left:,.0f} s left")

@@ -110,7 +110,7 @@ def test_macros_do_not_branch_on_the_engine() -> None:
 
 def test_package_has_no_hooks() -> None:
     project = yaml.safe_load((REPO / "dbt_project.yml").read_text())
-    hooks = {"on-run-start", "on-run-end", "pre-hook", "post-hook"} & set(str(project).replace("'", " ").split())
+    hooks = {"on-run-start", "on-run-end", "pre-hook", "post-hook"} & set(re.findall(r"[\w-]+", str(project)))
     assert not hooks, f"dbt_project.yml: {hooks} would run in every project that installs this one"
 
 
@@ -119,8 +119,9 @@ def test_demo_is_gated() -> None:
         for file in (REPO / folder).rglob("*.yml"):
             entries = yaml.safe_load(file.read_text()) or {}
             named = [entry for part in ("models", "seeds", "snapshots") for entry in entries.get(part, [])]
-            open_ = [e["name"] for e in named if "project_name" not in str((e.get("config") or {}).get("enabled"))]
-            assert not open_, f"{file.name}: {open_} need enabled: \"{{{{ project_name == 'samespace' }}}}\""
+            enabled = {entry["name"]: str((entry.get("config") or {}).get("enabled")) for entry in named}
+            bare = [name for name, gate in enabled.items() if "project_name" not in gate]
+            assert not bare, f"{file.name}: {bare} need enabled: \"{{{{ project_name == 'samespace' }}}}\""
 
 
 def test_dbt_namespaces_stay_open() -> None:

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import textwrap
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -46,7 +47,7 @@ def run(project: Project, commands: list[list[str]], say: Callable[[str], None])
         command, cwd=project.root, env=_environment(project), text=True,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8", errors="replace",
     )  # fmt: skip
-    outcomes, rest = [Outcome()], []
+    outcomes, rest = [Outcome()], list[str]()
     try:
         for event in _events(process, rest):
             if END in event:
@@ -89,8 +90,12 @@ def _events(process: subprocess.Popen[str], rest: list[str]) -> Iterator[dict[st
 
 def _close(outcome: Outcome, end: dict[str, Any]) -> None:
     outcome.ok = bool(end["ok"])
+    if not outcome.ok and end["error"]:
+        outcome.errors.append(end["error"])
     if not outcome.ok and not outcome.errors:
-        outcome.errors.append(end["error"] or "dbt failed without saying why; see logs/dbt.log")
+        outcome.errors.append(
+            "dbt failed without saying why; its log is logs/dbt.log in the project's folder"
+        )
 
 
 def _hear(event: dict[str, Any], outcome: Outcome, say: Callable[[str], None]) -> None:
@@ -98,10 +103,12 @@ def _hear(event: dict[str, Any], outcome: Outcome, say: Callable[[str], None]) -
     name, message = info.get("name"), str(info.get("msg", ""))
     if name in _RESULTS:
         _tell_result(data, outcome, say)
+    elif name == "LogStartLine" and data.get("node_info", {}).get("materialized") == "embedding":
+        say(f"  {data['node_info']['node_name']:30}  embedding ...")
     elif name in _ERRORS:
         outcome.errors.append(message.strip())
     elif message.startswith("samespace") or "samespace" in str(data.get("name", "")).lower():
-        say(f"  {one_line(message)}")
+        say(textwrap.fill(one_line(message), 96, initial_indent="  ", subsequent_indent="    "))
 
 
 def _tell_result(data: dict[str, Any], outcome: Outcome, say: Callable[[str], None]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable, Sequence
 
-WIDTH = 98
+WIDTH = 100
 _WIDE = ("W", "F")
 
 

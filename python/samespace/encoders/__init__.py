@@ -58,7 +58,8 @@ def _factory(spec: ModelSpec) -> Any:
     for point in entry_points(group=ENTRY_POINT_GROUP, name=spec.provider):
         return _third_party(point, spec)
     raise EncoderError(
-        f"samespace: {spec.model_id}: unknown provider '{spec.provider}'. Known: {', '.join(provider_names())}. "
+        f"samespace: {spec.model_id}: unknown provider '{spec.provider}'. Known: "
+        f"{', '.join(provider_names())}. "
         f"Further ones come with packages that declare the entry point group '{ENTRY_POINT_GROUP}'"
     )
 

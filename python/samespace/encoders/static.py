@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from samespace.encoders._locations import Fetched, from_hub, local_path, one_file
+from samespace.encoders._locations import model_source, one_file, part_path
 from samespace.encoders._tokens import counts, load_tokenizer, token_ids, unknown_id
 from samespace.encoders._values import checked_values, dimension_error, finished
 from samespace.encoders._vendor import vendor
@@ -42,20 +42,20 @@ class StaticEncoder(Encoder):
 
     def __init__(self, spec: ModelSpec) -> None:
         super().__init__(spec)
-        fetched = Fetched(Path()) if spec.load_from is not None else from_hub(spec, _HUB, _EXTRA)
-        self.resolved_revision: str | None = fetched.revision
-        weights = local_path(spec) or fetched.folder
-        tokenizer = local_path(spec, "tokenizer") or (weights if weights.is_dir() else weights.parent)
-        self._tokenizer = load_tokenizer(one_file(tokenizer, _TOKENIZER, spec, "tokenizer"), spec, _EXTRA)
-        tensors = _read_tensors(one_file(weights, _WEIGHTS, spec, "model"), spec)
+        source = model_source(spec, _HUB, _EXTRA)
+        self.resolved_revision: str | None = source.revision
+        tokenizer = one_file(part_path(spec, "tokenizer", source.path), _TOKENIZER, spec, "tokenizer")
+        self._tokenizer = load_tokenizer(tokenizer, spec, _EXTRA)
+        tensors = _read_tensors(one_file(source.path, _WEIGHTS, spec, "model"), spec)
         self._skipped = unknown_id(self._tokenizer) if "embeddings" in tensors else None
         self._matrix = _matrix(tensors, spec)
         self._check()
 
     def _check(self) -> None:
-        width = int(self.spec.identity.get("truncate_dimension") or self._matrix.shape[1])
-        if width != self.spec.dimension or width > self._matrix.shape[1]:
-            raise dimension_error(self.spec, min(width, self._matrix.shape[1]))
+        width = self._matrix.shape[1]
+        kept = min(int(self.spec.identity.get("truncate_dimension") or width), width)
+        if kept != self.spec.dimension:
+            raise dimension_error(self.spec, kept)
         vocabulary = self._tokenizer.get_vocab_size(with_added_tokens=True)
         if vocabulary > len(self._matrix):
             raise EncoderError(
@@ -119,7 +119,9 @@ def _matrix(tensors: dict[str, Any], spec: ModelSpec) -> NDArray[np.float32]:
 
     matrix = tensors["embeddings"] if "embeddings" in tensors else tensors["embedding.weight"]
     if matrix.ndim != 2:
-        raise EncoderError(f"samespace: {spec.model_id}: the token vectors have shape {matrix.shape}, not 2-d")
+        raise EncoderError(
+            f"samespace: {spec.model_id}: the token vectors have shape {matrix.shape}, not 2 dimensions"
+        )
     if "mapping" in tensors:
         matrix = matrix[tensors["mapping"].astype(np.int64)]
     rows = matrix.astype(np.float32)

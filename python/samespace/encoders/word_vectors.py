@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from samespace.encoders._locations import local_path, one_file
+from samespace.encoders._locations import local_path, one_file, part_path
 from samespace.encoders._tokens import counts
 from samespace.encoders._values import checked_values, dimension_error, finished
 from samespace.encoders._vendor import vendor
@@ -39,16 +39,17 @@ class WordVectorsEncoder(Encoder):
         source = local_path(spec)
         if source is None:
             raise EncoderError(
-                f"samespace: {spec.model_id}: provider 'word-vectors' reads a local file. Set load_from: to a "
-                "GloVe or word2vec text file, or to a folder or package:<module>/<path> with a .npy matrix and "
+                f"samespace: {spec.model_id}: provider 'word-vectors' reads a local file. Set load_from: "
+                "to a "
+                "GloVe or word2vec text file, or to a folder or package:<module>/<path> with a .npy matrix "
+                "and "
                 "its words in a .parquet or .txt file"
             )
         self._lowercase = bool(spec.identity.get("lowercase", True))
         file = one_file(source, _VECTORS, spec, "model")
         if file.suffix == ".npy":
-            words = local_path(spec, "words") if not isinstance(spec.load_from, str) else None
-            folder = words or file.parent
-            self._rows, self._matrix = _from_npy(file, one_file(folder, _WORDS, spec, "words"), spec)
+            words = one_file(part_path(spec, "words", file), _WORDS, spec, "words")
+            self._rows, self._matrix = _from_npy(file, words, spec)
         else:
             self._rows, self._matrix = _from_text(file, spec)
 
@@ -79,7 +80,8 @@ def _from_npy(file: Path, words: Path, spec: ModelSpec) -> tuple[dict[str, int],
     names = _word_list(words, spec)
     if matrix.ndim != 2 or len(names) != len(matrix) or matrix.shape[1] != spec.dimension:
         raise EncoderError(
-            f"samespace: {spec.model_id}: {file.name} has shape {matrix.shape}, {words.name} has {len(names)} "
+            f"samespace: {spec.model_id}: {file.name} has shape {matrix.shape}, {words.name} has "
+            f"{len(names)} "
             f"words, the spec says dimension {spec.dimension}: expected [{len(names)}, {spec.dimension}]"
         )
     return _first_rows(names), matrix
@@ -92,7 +94,8 @@ def _word_list(path: Path, spec: ModelSpec) -> list[str]:
     table = parquet.read_table(path)
     if table.num_columns != 1:
         raise EncoderError(
-            f"samespace: {spec.model_id}: {path.name} has the columns {', '.join(table.column_names)}; expected "
+            f"samespace: {spec.model_id}: {path.name} has the columns {', '.join(table.column_names)}; "
+            "expected "
             "one column of words, in the order of the matrix"
         )
     return [str(word) for word in table.column(0).to_pylist()]

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+# Texts that are embedded again where vectors are found without a registration.
+PROOF_ROWS = 16
 NOW = "cast(now() at time zone 'UTC' as timestamp)"
 
 
@@ -71,17 +73,17 @@ class DuckDBStore:
         if not self._has_registry():
             return None
         rows = self._rows(
-            f"select digest, canary_version, canaries, dimension, revision, checksum "
+            f"select digest, canary_version, canaries, dimension, revision, checksum, space, unit_norm, verified "
             f"from {self.table(REGISTRY)} where model_id = ?",
             [model_id],
         )
         if not rows:
             return None
-        digest, version, flat, dimension, revision, stored = rows[0]
+        digest, version, flat, dimension, revision, stored, *facts = rows[0]
         if len(rows) > 1 or not dimension or len(flat) % dimension:
             raise self._unreadable(model_id)
         vectors = np.asarray(flat, dtype=np.float32).reshape(-1, dimension)
-        row = Registration(model_id, digest, version, vectors, revision)
+        row = Registration(model_id, digest, version, vectors, revision, *facts)
         if checksum(row) != stored:
             raise self._unreadable(model_id)
         return row
@@ -103,19 +105,51 @@ class DuckDBStore:
             "Nothing was embedded."
         )
 
-    def register(self, spec: ModelSpec, row: Registration, unit_norm: bool, verified: bool) -> None:
+    def twin(self, spec: ModelSpec) -> Registration | None:
+        """The first registration of the same fingerprint under another name."""
+        rows = self._has_registry() and self._rows(
+            f"select model_id from {self.table(REGISTRY)} where digest = ? and model_id <> ? order by first_used_at limit 1",
+            [spec.digest, spec.model_id],
+        )
+        return self.registration(rows[0][0]) if rows else None
+
+    def register(self, spec: ModelSpec, row: Registration) -> None:
         self._run(
             f"insert into {self.table(REGISTRY)} "
             f"values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, {NOW}, {NOW})",
             [
-                spec.model_id, spec.space, spec.name, spec.provider, spec.digest, spec.to_json(), spec.dimension,
-                unit_norm, verified, row.revision, row.canary_version, row.canaries.ravel(), checksum(row),
+                spec.model_id, row.space, spec.name, spec.provider, spec.digest, spec.to_json(), spec.dimension,
+                row.unit_norm, row.verified, row.revision, row.canary_version, row.canaries.ravel(), checksum(row),
                 __version__,
             ],
         )  # fmt: skip
 
-    def mark_verified(self, model_id: str) -> None:
-        self._run(f"update {self.table(REGISTRY)} set last_verified_at = {NOW} where model_id = ?", [model_id])
+    def mark_verified(self, row: Registration) -> None:
+        """Note the time of a passed check, and the space that the project declares for the model now."""
+        self._run(
+            f"update {self.table(REGISTRY)} set last_verified_at = {NOW}, space = ?, verified = ?, checksum = ? "
+            "where model_id = ?",
+            [row.space, row.verified, checksum(row), row.model_id],
+        )
+
+    def unproven(
+        self, cache: str, stage: str, text: str, target: str | None, spec: ModelSpec, role: Role
+    ) -> list[tuple[str, list[float]]]:
+        """Some (text, vector) kept under a fingerprint that the registry has no row for. Loads no NumPy."""
+        if self._rows(f"select 1 from {self.table(REGISTRY)} where digest = ? limit 1", [spec.digest]):
+            return []
+        kept = f"select content_hash, embedding from {cache} where role = ?"
+        values: list[Any] = [role]
+        if target:
+            kept += f" union all select content_hash, embedding from {target} where model_id = ?"
+            values.append(spec.model_id)
+        rows = self._rows(
+            f"select any_value(s.{quote(text)}), any_value(k.embedding) from {stage} as s join ({kept}) as k "
+            "on k.content_hash = s.content_hash where k.embedding is not null "
+            f"group by s.content_hash order by s.content_hash limit {PROOF_ROWS}",
+            values,
+        )
+        return [(row[0], list(row[1])) for row in rows]
 
     def seed_cache(self, cache: str, stage: str, target: str, model_id: str, role: Role) -> None:
         """Take vectors that the target already holds under this model_id into the cache."""
@@ -127,7 +161,9 @@ class DuckDBStore:
             [role, model_id, role],
         )
 
-    def collect_pending(self, stage: str, text: str, cache: str, role: Role, rows: int, size: int) -> tuple[int, int, int]:
+    def collect_pending(
+        self, stage: str, text: str, cache: str, role: Role, rows: int, size: int
+    ) -> tuple[int, int, int]:
         """Number the texts to embed, longest first, into pages of at most ``rows`` texts and about ``size`` bytes.
 
         Returns (distinct texts in the stage, texts to embed, their characters).

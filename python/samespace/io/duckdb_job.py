@@ -27,7 +27,9 @@ def run(connection: Any, request: str) -> None:
     try:
         with _interrupt_sets(connection) as stopped:
             job = read_job(fields)
-            filled = fill(job, store, lambda spec: verified_encoder(spec, store, log), log, stopped)
+            filled = fill(
+                job, store, lambda spec, prove=None: verified_encoder(spec, store, log, prove), log, stopped
+            )
         store.write_outcome([_row(done) for done in filled])
     except SamespaceError as error:
         store.write_outcome([_failure(str(error))])

@@ -33,4 +33,5 @@ class Progress:
             return
         self.next_line = now + EVERY
         spent = now - self.started
-        self.log(f"{self.what}: {self.share:.0%} ({spent:.0f} s, about {spent / self.share - spent:.0f} s to go)")
+        left = spent / self.share - spent
+        self.log(f"{self.what}: {100 * self.share:.0f} % ({spent:.0f} s, about {left:.0f} s to go)")

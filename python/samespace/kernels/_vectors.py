@@ -18,7 +18,7 @@ Log = Callable[[str], None]
 NORM_TOLERANCE = 1e-6
 ROW_BLOCK = 1024
 COLUMN_BLOCK = 2048
-_GATHER = 16_384
+GATHER = 8192
 
 
 @dataclass(frozen=True)
@@ -45,9 +45,9 @@ class Vectors:
         ``matrix`` is not two-dimensional.
         """
         if matrix.ndim != 2:
-            raise KernelError(f"samespace kernels take a matrix [rows, dimension], not {matrix.ndim} dimensions")
+            raise KernelError(f"a kernel takes a matrix [rows, dimension], not {matrix.ndim} dimensions")
         values = np.ascontiguousarray(matrix, dtype=np.float32)
-        norms = _norms(values)
+        norms = row_norms(values)
         usable = np.isfinite(norms) & (norms > 0)
         positions = np.flatnonzero(usable)
         if len(positions) < len(values):
@@ -61,19 +61,24 @@ class Vectors:
     def dimension(self) -> int:
         return int(self.values.shape[1])
 
+    def take(self, rows: Positions) -> Vectors:
+        """Some of the rows, copied; their ``positions`` are those in this object."""
+        return Vectors(self.values[rows], self.norms[rows], rows, self.unit)
+
     def units(self, rows: slice | Positions) -> Floats:
         """Unit vectors of some rows: float32 [rows, d], a view where that is possible."""
-        block = self.values[rows]
+        block: Floats = self.values[rows]
         if self.unit:
             return block
         return (block / self.norms[rows, None]).astype(np.float32)
 
 
-def _norms(values: Floats) -> Doubles:
+def row_norms(values: Floats) -> Doubles:
+    """Euclidean length of every row in float64 (not finite where a value is not): float64 [n]."""
     norms = np.empty(len(values), dtype=np.float64)
-    for start in range(0, len(values), _GATHER):
-        block = values[start:start + _GATHER].astype(np.float64)
-        norms[start:start + _GATHER] = np.sqrt(np.einsum("ij,ij->i", block, block))
+    for start in range(0, len(values), GATHER):
+        block = values[start:start + GATHER].astype(np.float64)
+        norms[start:start + GATHER] = np.sqrt(np.einsum("ij,ij->i", block, block))
     return norms
 
 
@@ -95,32 +100,33 @@ def round_similarity(values: Doubles) -> Doubles:
 def exact_similarity(left: Vectors, left_rows: Positions, right: Vectors, right_rows: Positions) -> Doubles:
     """Cosine of row pairs in float64, clamped to [-1, 1] and rounded to 6 decimals: float64 [pairs]."""
     result = np.empty(len(left_rows), dtype=np.float64)
-    for start in range(0, len(left_rows), _GATHER):
-        a, b = left_rows[start:start + _GATHER], right_rows[start:start + _GATHER]
+    for start in range(0, len(left_rows), GATHER):
+        a, b = left_rows[start:start + GATHER], right_rows[start:start + GATHER]
         dots = np.einsum("ij,ij->i", left.values[a].astype(np.float64), right.values[b].astype(np.float64))
-        result[start:start + _GATHER] = dots / (left.norms[a] * right.norms[b])
+        result[start:start + GATHER] = dots / (left.norms[a] * right.norms[b])
     return round_similarity(np.clip(result, -1.0, 1.0))
 
 
 def first_copies(vectors: Vectors) -> Positions:
-    """For every row the first row with bitwise the same vector (itself when there is none): int64 [m]."""
-    hashes = _row_hashes(vectors.values)
-    _, first, group = np.unique(hashes, return_index=True, return_inverse=True)
-    representative = first[group].astype(np.int64)
-    for start in range(0, len(vectors), _GATHER):
-        rows = slice(start, start + _GATHER)
+    """For every row the first row with the same vector (itself when there is none): int64 [m]."""
+    _, first, group = np.unique(_row_hashes(vectors.values), return_index=True, return_inverse=True)
+    representative: Positions = first[group].astype(np.int64)
+    for start in range(0, len(vectors), GATHER):
+        rows = slice(start, min(start + GATHER, len(vectors)))
         same = np.all(vectors.values[rows] == vectors.values[representative[rows]], axis=1)
-        # Two vectors with one hash stay apart: they are compared like any other two rows.
-        representative[rows] = np.where(same, representative[rows], np.arange(start, start + len(same)))
+        # Different vectors with one hash stay apart: they are compared like any other two rows.
+        representative[rows] = np.where(same, representative[rows], np.arange(rows.start, rows.stop))
     return representative
 
 
 def _row_hashes(values: Floats) -> NDArray[np.uint64]:
-    weights = np.random.default_rng(0).integers(1, 2**63, size=values.shape[1], dtype=np.uint64) | np.uint64(1)
+    draw = np.random.default_rng(0)
+    weights = draw.integers(1, 2**63, size=values.shape[1], dtype=np.uint64) | np.uint64(1)
     hashes = np.empty(len(values), dtype=np.uint64)
-    for start in range(0, len(values), _GATHER):
-        bits = values[start:start + _GATHER].view(np.uint32).astype(np.uint64)
-        hashes[start:start + _GATHER] = (bits * weights).sum(axis=1, dtype=np.uint64)
+    for start in range(0, len(values), GATHER):
+        # Adding zero turns -0.0 into 0.0, so that equal vectors have equal bits.
+        bits = (values[start:start + GATHER] + np.float32(0)).view(np.uint32).astype(np.uint64)
+        hashes[start:start + GATHER] = (bits * weights).sum(axis=1, dtype=np.uint64)
     return hashes
 
 

@@ -11,8 +11,18 @@ import pyarrow as pa
 from samespace.errors import KernelError
 from samespace.kernels._progress import Progress
 from samespace.kernels._vectors import (
-    COLUMN_BLOCK, ROW_BLOCK, Doubles, Floats, Log, Positions, Vectors, exact_similarity, first_copies,
-    margin, silent, threshold_or_error,
+    COLUMN_BLOCK,
+    ROW_BLOCK,
+    Doubles,
+    Floats,
+    Log,
+    Positions,
+    Vectors,
+    exact_similarity,
+    first_copies,
+    margin,
+    silent,
+    threshold_or_error,
 )
 
 PAIRS = pa.schema([("left_row", pa.int64()), ("right_row", pa.int64()), ("similarity", pa.float64())])
@@ -21,7 +31,7 @@ MAX_PAIRS = 5_000_000
 
 
 class Hits(NamedTuple):
-    """Pairs found in one block: positions in the two Vectors, and their rounded similarity."""
+    """Pairs found in one block: rows of the two Vectors, and their rounded similarity."""
 
     left: Positions
     right: Positions
@@ -57,7 +67,7 @@ def pairs(
 def within_threshold(
     matrix: Floats, queries: Floats, threshold: float, *, max_pairs: int = MAX_PAIRS, log: Log = silent,
 ) -> pa.RecordBatch:
-    """Rows of ``matrix`` [n, d] within the threshold of each query [m, d]; schema WITHIN, sorted.
+    """Rows of ``matrix`` [n, d] within the threshold of each query [m, d]; schema WITHIN.
 
     Sorted by query, similarity descending, neighbour. Errors as ``pairs``, and for unequal dimensions.
     """
@@ -65,8 +75,8 @@ def within_threshold(
     require_equal_dimension(asked, rows)
     threshold_or_error(threshold)
     progress = Progress("within threshold", len(rows) * len(asked), log)
-    found = _collect(rectangle_hits(asked, rows, threshold, progress), max_pairs, threshold, progress)
-    return within_batch(asked.positions[found.left], rows.positions[found.right], found.similarity)
+    found = _collect(_rectangle_hits(asked, rows, threshold, progress), max_pairs, threshold, progress)
+    return _within(asked.positions[found.left], rows.positions[found.right], found.similarity)
 
 
 def within_self(
@@ -76,20 +86,19 @@ def within_self(
     """Every pair of ``pairs`` in both directions; schema WITHIN. ``max_pairs`` counts both directions."""
     once = pairs(matrix, threshold, max_pairs=max_pairs // 2, entity=entity, log=log)
     left, right, similarity = (once.column(name).to_numpy() for name in PAIRS.names)
-    both = np.concatenate([left, right]), np.concatenate([right, left])
-    return within_batch(*both, np.concatenate([similarity, similarity]))
+    return _within(np.append(left, right), np.append(right, left), np.append(similarity, similarity))
 
 
-def within_batch(query: Positions, neighbour: Positions, similarity: Doubles) -> pa.RecordBatch:
-    """Columns as a record batch of schema WITHIN in its order."""
+def _within(query: Positions, neighbour: Positions, similarity: Doubles) -> pa.RecordBatch:
     order = np.lexsort((neighbour, -similarity, query))
     return pa.record_batch([pa.array(c[order]) for c in (query, neighbour, similarity)], schema=WITHIN)
 
 
-def require_equal_dimension(left: Vectors, right: Vectors) -> None:
-    if left.dimension != right.dimension:
+def require_equal_dimension(queries: Vectors, rows: Vectors) -> None:
+    """KernelError when two matrices cannot be of one space."""
+    if queries.dimension != rows.dimension:
         raise KernelError(
-            f"queries have {left.dimension} dimensions, rows have {right.dimension}: they are different spaces"
+            f"queries have {queries.dimension} dimensions, rows {rows.dimension}: they are different spaces"
         )
 
 
@@ -102,19 +111,25 @@ def triangle_hits(
     vectors: Vectors, threshold: float, entity: Positions | None, progress: Progress,
 ) -> Iterator[Hits]:
     """Pairs left < right at or above the threshold, block by block of the upper triangle."""
+    for left, right in triangle_candidates(vectors, threshold, progress):
+        keep = slice(None) if entity is None else entity[left] != entity[right]
+        yield from _verified(vectors, left[keep], vectors, right[keep], threshold)
+
+
+def triangle_candidates(
+    vectors: Vectors, threshold: float, progress: Progress,
+) -> Iterator[tuple[Positions, Positions]]:
+    """Pairs left < right that float32 does not rule out, block by block of the upper triangle."""
     total = len(vectors)
     for start in range(0, total, ROW_BLOCK):
-        rows = slice(start, min(start + ROW_BLOCK, total))
-        for left, right in candidates(vectors, rows, vectors, start, threshold):
+        stop = min(start + ROW_BLOCK, total)
+        for left, right in candidates(vectors, slice(start, stop), vectors, start, threshold):
             keep = left < right
-            if entity is not None:
-                keep &= entity[left] != entity[right]
-            yield from _verified(vectors, left[keep], vectors, right[keep], threshold)
-        progress.add((rows.stop - start) * (total - (start + rows.stop - 1) / 2))
+            yield left[keep], right[keep]
+        progress.add((stop - start) * (total - (start + stop - 1) / 2))
 
 
-def rectangle_hits(queries: Vectors, rows: Vectors, threshold: float, progress: Progress) -> Iterator[Hits]:
-    """Pairs (query, row) at or above the threshold, block by block."""
+def _rectangle_hits(queries: Vectors, rows: Vectors, threshold: float, progress: Progress) -> Iterator[Hits]:
     for start in range(0, len(queries), ROW_BLOCK):
         block = slice(start, min(start + ROW_BLOCK, len(queries)))
         for left, right in candidates(queries, block, rows, 0, threshold):
@@ -131,12 +146,12 @@ def candidates(
     still in cache when it is looked through.
     """
     floor = np.float32(threshold - margin(right.dimension))
-    queries = left.units(rows)
-    buffer = np.empty(len(queries) * COLUMN_BLOCK, dtype=np.float32)
+    block_rows = left.units(rows)
+    buffer = np.empty(len(block_rows) * COLUMN_BLOCK, dtype=np.float32)
     for start in range(first, len(right), COLUMN_BLOCK):
         block = right.units(slice(start, start + COLUMN_BLOCK))
-        scores = buffer[:len(queries) * len(block)].reshape(len(queries), len(block))
-        np.matmul(queries, block.T, out=scores)
+        scores = buffer[:len(block_rows) * len(block)].reshape(len(block_rows), len(block))
+        np.matmul(block_rows, block.T, out=scores)
         hot = np.flatnonzero(scores.max(axis=1) >= floor)
         if len(hot):
             i, j = np.nonzero(scores[hot] >= floor)
@@ -153,15 +168,15 @@ def _verified(
 
 
 def _collect(blocks: Iterator[Hits], max_pairs: int, threshold: float, progress: Progress) -> Hits:
-    found: list[Hits] = []
+    found = [Hits(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float64))]
     count = 0
     for hits in blocks:
         count += len(hits.left)
         if count > max_pairs:
-            raise too_many_pairs(count, threshold, max_pairs, f"after {progress.share:.0%} of the comparisons")
+            where = f"after {100 * progress.share:.0f} % of the comparisons"
+            raise _too_many(count, threshold, max_pairs, where)
         found.append(hits)
-    none = Hits(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float64))
-    left, right, similarity = (np.concatenate(column) for column in zip(*(found or [none]), strict=True))
+    left, right, similarity = (np.concatenate(column) for column in zip(*found, strict=True))
     return Hits(left, right, similarity)
 
 
@@ -171,12 +186,11 @@ def _refuse_copies(vectors: Vectors, entity: Positions | None, threshold: float,
         return
     sizes = np.bincount(first_copies(vectors), minlength=1).astype(np.int64)
     count = int((sizes * (sizes - 1) // 2).sum())
-    if count > max_pairs and threshold <= 1:
-        raise too_many_pairs(count, threshold, max_pairs, "from equal vectors alone")
+    if count > max_pairs:
+        raise _too_many(count, threshold, max_pairs, "from equal vectors alone")
 
 
-def too_many_pairs(count: int, threshold: float, max_pairs: int, where: str) -> KernelError:
-    """The error of a pair kernel that would return too much; ``count`` is a lower bound."""
+def _too_many(count: int, threshold: float, max_pairs: int, where: str) -> KernelError:
     return KernelError(
         f"at least {count:,} pairs are at or above {threshold} ({where}); max_pairs is {max_pairs:,}. "
         "Raise threshold, use duplicates() which returns one row per member, or raise max_pairs"

@@ -1,0 +1,99 @@
+"""The demo on a file of the user: a dbt project around it, then the same tables."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from samespace.demo import dbt, project
+from samespace.demo.dbt import Project
+from samespace.demo.report import Relations, Report
+from samespace.demo.screen import require, say, section, short_path
+from samespace.demo.source import Source, inspect
+from samespace.demo.tables import one_line, shorten
+
+QUESTION = "{{ samespace.search(ref('embeddings'), 'your question') }}"
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What the user asked for. ``folder`` holds the dbt project that is written around the file."""
+
+    file: str
+    key: str | None
+    text: str | None
+    threshold: float
+    queries: list[str]
+    folder: Path | None = None
+
+
+def run(wish: Wish) -> None:
+    """Embed a column of a file, find duplicates and clusters, search. Raises DemoError."""
+    started = time.monotonic()
+    source = inspect(wish.file, wish.key, wish.text)
+    say(f"samespace demo on {source.path.name}: {_summary(source)}")
+    built = project.write(source, wish.threshold, wish.queries, wish.folder)
+    _announce(source)
+    say(f"\ndbt build in {short_path(built.root)}")
+    commands = [["build"], ["run-operation", "samespace.install"]]
+    if not project.is_installed(built):
+        commands.insert(0, ["deps"])
+    for outcome in dbt.run(built, commands, say):
+        require(outcome, built)
+    relations = Relations(
+        embeddings="main.embeddings", duplicates="main.duplicates", clusters="main.clusters",
+        labels="main.cluster_labels", key=source.key, text=source.text, noun="texts",
+    )  # fmt: skip
+    report = Report(built.database, relations)
+    try:
+        _print(report, source, wish.threshold, wish.queries)
+    finally:
+        report.close()
+    _next(source, built, time.monotonic() - started)
+
+
+def _summary(source: Source) -> str:
+    empty = f", {source.empty:,} without text" if source.empty else ""
+    return f"{source.rows:,} rows, {source.texts:,} different texts in '{source.text}'{empty}"
+
+
+def _announce(source: Source) -> None:
+    if source.seconds >= 20:
+        say(
+            f"  A first run takes about {_duration(source.seconds)} here (all-MiniLM-L6-v2, CPU).\n"
+            "  Stop it whenever you like: what is embedded is kept, and the next run goes on from there."
+        )
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} minutes"
+
+
+def _print(report: Report, source: Source, threshold: float, queries: list[str]) -> None:
+    section("1  Embedded", report.embedded())
+    section(f"2  Duplicates: similarity {threshold} or more", report.duplicates())
+    k = project.cluster_count(source.texts)
+    title = f"3  Clusters: k = {k}, about the square root of half the texts; the largest of them"
+    section(title, report.clusters(10))
+    if queries:
+        section("4  Search by meaning", [])
+        for number, query in enumerate(queries, start=1):
+            section(f'  "{shorten(one_line(query), 90)}"', report.search(f"main.search_{number}"))
+        return
+    section("4  Rows most similar to the middle of the three largest clusters", [])
+    for key, text in report.largest_clusters():
+        section(f'  {key} "{shorten(one_line(text), 80)}"', report.neighbours(key))
+
+
+def _next(source: Source, built: Project, seconds: float) -> None:
+    file, root = short_path(built.database), short_path(built.root)
+    section(
+        f"Done in {seconds:.0f} s. Everything is in {file}. Try next:",
+        [
+            f'  duckdb {file} "from main.duplicates order by group_size desc, group_id limit 20"',
+            f'  cd {root} && dbt show --inline "{QUESTION}"',
+            f"  make demo CSV={source.path.name} KEY=… TEXT=… QUERY='your question' THRESHOLD=0.85",
+            f"  {root} is an ordinary dbt project: copy it and go on from there.",
+        ],
+    )

@@ -1,0 +1,34 @@
+"""What both demos print around their tables."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from samespace.demo.dbt import Outcome, Project, explain
+from samespace.demo.errors import DemoError
+
+
+def say(line: str = "") -> None:
+    """One line, at once: a long run must not look like a dead one."""
+    print(line, flush=True)
+
+
+def section(title: str, lines: Iterable[str]) -> None:
+    """A numbered part of the story."""
+    say(f"\n{title}")
+    for line in lines:
+        say(line)
+
+
+def require(outcome: Outcome, project: Project) -> None:
+    """Raise DemoError with dbt's own words when a command failed."""
+    if not outcome.ok:
+        raise DemoError("dbt stopped:\n" + explain(outcome.errors, project))
+
+
+def short_path(path: Path) -> str:
+    """A path relative to the current folder where it lies below it."""
+    relative = os.path.relpath(path)
+    return str(path) if relative.startswith("..") else relative

@@ -1,0 +1,4 @@
+{{ config(materialized='table') }}
+
+select note_id, {{ samespace.embed_columns('letters', 'body') }}
+from {{ ref('notes') }}

@@ -1,0 +1,4 @@
+{{ config(materialized='embedding', model='words', key='note_id', text='body') }}
+
+select note_id, subject, body
+from {{ ref('notes') }}

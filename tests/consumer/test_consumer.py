@@ -1,0 +1,55 @@
+"""A project that installs samespace builds: every macro has a thin model there, every generic test a use."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from consumer.consumer import LOCAL, Copy, copy_consumer
+
+# What only a command reaches: dbt run-operation, after the build.
+OPERATIONS = {
+    "samespace.install": [],
+    "samespace.prune_cache": ["--args", "{days: 0, apply: true}"],
+}
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Copy:
+    """The project after `dbt deps` and one `dbt build`, unit tests and data tests included."""
+    project = copy_consumer(tmp_path_factory.mktemp("consumer"))
+    project.install(LOCAL)
+    done = project.dbt("build")
+    assert done.returncode == 0, done.stdout
+    return project
+
+
+def results(project: Copy) -> dict[str, list[str]]:
+    """Names of what ran by resource type."""
+    ran: dict[str, list[str]] = {}
+    for result in json.loads((project.root / "target" / "run_results.json").read_text())["results"]:
+        kind, _, name = result["unique_id"].split(".")[:3]
+        ran.setdefault(kind, []).append(name)
+    return ran
+
+
+def test_everything_was_built(built: Copy) -> None:
+    ran = results(built)
+    models = {file.stem for file in (built.root / "models").rglob("*.sql")}
+    assert models <= set(ran["model"])
+    assert ran["unit_test"]
+    assert ran["test"]
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_operation_runs(built: Copy, operation: str) -> None:
+    done = built.dbt("run-operation", operation, *OPERATIONS[operation])
+    assert done.returncode == 0, done.stdout
+
+
+def test_commands_that_do_not_build_need_no_table(tmp_path) -> None:
+    """Parsing, listing and compiling a project whose database is empty loads and asks nothing."""
+    project = copy_consumer(tmp_path / "empty")
+    project.install(LOCAL)
+    listed = project.dbt("--warn-error", "--quiet", "ls")
+    assert listed.returncode == 0, listed.stdout

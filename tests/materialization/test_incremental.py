@@ -1,0 +1,176 @@
+"""What is embedded, and what is not: by ``embedding_runs``, and by what the encoder was handed."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import COUNTING, CountedProject
+from harness import HASHING
+
+ROWS = [
+    {"id": 1, "subject": "a", "body": "the parcel is late"},
+    {"id": 2, "subject": "b", "body": "the parcel is late"},
+    {"id": 3, "subject": "c", "body": "cannot log in"},
+    {"id": 4, "subject": "d", "body": None},
+    {"id": 5, "subject": "e", "body": "my card was charged twice"},
+    {"id": 6, "subject": "f", "body": "goodbye"},
+]
+SPY = """
+import atexit, os, sys
+if os.environ.get("SPY"):
+    atexit.register(lambda: open(os.environ["SPY"], "w").write("\\n".join(sys.modules)))
+"""
+
+
+@pytest.fixture(scope="module")
+def tickets(counted_project: Callable[..., CountedProject]) -> CountedProject:
+    """Built once, changed test by test, in the order of this file."""
+    made = counted_project("incremental")
+    made.table("raw", ROWS)
+    made.model("emb", "select * from raw")
+    made.run()
+    return made
+
+
+def rowids(project: CountedProject, table: str = "emb") -> dict[Any, Any]:
+    return dict(project.rows(f"select (id, model_id), rowid from {table}"))
+
+
+def test_repeated_texts_are_embedded_once(tickets: CountedProject) -> None:
+    assert sorted(tickets.counted()) == sorted({row["body"] for row in ROWS if row["body"]})
+    assert tickets.runs("emb") == (4, 0, 0, 0, 1)
+    assert tickets.rows("select count(*), count(embedding) from emb") == [(6, 5)]
+    assert tickets.rows("select count(distinct embedding) from emb where id in (1, 2)") == [(1,)]
+    vectors = tickets.rows("select list_sum(list_transform(embedding, x -> x * x)) from emb where embedding is not null")
+    assert all(abs(length - 1) < 1e-5 for (length,) in vectors)
+
+
+def test_only_changed_texts_are_embedded_and_only_changed_rows_touched(tickets: CountedProject) -> None:
+    before = rowids(tickets)
+    tickets.sql(
+        "update raw set subject = 'other' where id = 1",
+        "update raw set body = 'my card was charged three times' where id = 5",
+        "delete from raw where id = 6",
+        "insert into raw values (7, 'g', 'a new ticket'), (8, 'h', 'cannot log in')",
+    )
+    outcome = tickets.run()
+    assert outcome.message("emb") == "EMBED 2 new, 2 cached, 1 updated, 1 removed, 1 null"
+    assert sorted(tickets.counted()) == ["a new ticket", "my card was charged three times"]
+    assert tickets.runs("emb") == (2, 2, 1, 1, 1)
+    assert tickets.rows("select id, subject, body from emb order by id") == tickets.rows("select * from raw order by id")
+    after = rowids(tickets)
+    assert all(after[key] == before[key] for key in before if key["id" if isinstance(key, dict) else 0] in {1, 2, 3, 4})
+
+
+def test_a_run_with_nothing_to_do_imports_no_numeric_library(tickets: CountedProject, tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(SPY)
+    path = os.pathsep.join([str(tmp_path), tickets.environment["PYTHONPATH"]])
+    before = tickets.rows("select *, rowid from emb order by id")
+    outcome = tickets.run(env={"PYTHONPATH": path, "SPY": str(tmp_path / "modules")})
+    assert outcome.message("emb") == "EMBED 0 new, 4 cached, 1 null"
+    assert tickets.counted() == []
+    loaded = set((tmp_path / "modules").read_text().splitlines())
+    assert "samespace.pump" in loaded
+    assert not loaded & {"torch", "numpy", "pyarrow", "pandas", "sklearn", "onnxruntime", "counting_provider"}
+    assert tickets.rows("select *, rowid from emb order by id") == before
+
+
+def test_a_full_refresh_pays_for_nothing(tickets: CountedProject) -> None:
+    outcome = tickets.run("--full-refresh")
+    assert outcome.message("emb") == "EMBED 0 new, 4 cached, 1 null"
+    assert tickets.counted() == []
+
+
+def test_a_renamed_model_pays_for_nothing(tickets: CountedProject) -> None:
+    tickets.configure({"renamed": COUNTING})
+    tickets.model("emb", "select * from raw", model="renamed")
+    assert tickets.run().message("emb") == "EMBED 0 new, 4 cached, 7 removed, 1 null"
+    assert tickets.counted() == []
+    names = tickets.rows("select distinct split_part(model_id, '@', 1) from emb")
+    assert names == [("renamed",)]
+    tickets.configure({"count": COUNTING})
+    tickets.model("emb", "select * from raw")
+    tickets.run()
+
+
+def test_a_dropped_schema_is_rebuilt_from_the_table(tickets: CountedProject) -> None:
+    tickets.sql("drop schema samespace cascade")
+    assert tickets.run().message("emb") == "EMBED 0 new, 4 cached, 1 null"
+    # The model had to prove, on texts of the table, that it made the vectors there.
+    assert len(tickets.counted()) == 4
+    assert tickets.rows("select count(*) from samespace.embedding_models") == [(1,)]
+    assert tickets.rows("select count(*) from samespace.embedding_relations") == [(1,)]
+
+
+def test_a_dropped_schema_and_other_weights_are_refused(tickets: CountedProject) -> None:
+    tickets.sql("drop schema samespace cascade")
+    before = tickets.rows("select * from emb order by id")
+    tickets.configure({"count": {**COUNTING, "load_from": tickets.weights("foreign", seed=9)}})
+    outcome = tickets.dbt("run")
+    assert "does not reproduce them: 4 texts agree with a mean cosine of" in " ".join(outcome.output.split())
+    assert tickets.rows("select * from emb order by id") == before
+    assert tickets.rows("select count(*) from samespace.embedding_models") == [(0,)]
+    tickets.configure({"count": COUNTING})
+    tickets.run()
+
+
+def test_a_version_bump_embeds_again(tickets: CountedProject) -> None:
+    tickets.configure({"count": {**COUNTING, "version": 2}})
+    assert tickets.run().message("emb") == "EMBED 4 new, 0 cached, 7 removed, 1 null"
+    assert len(tickets.counted()) == 4
+    runs = tickets.rows(
+        "select rows, embedded, removed from samespace.embedding_runs order by finished_at desc, removed limit 2"
+    )
+    assert sorted(runs) == [(0, 0, 7), (7, 4, 0)]
+
+
+def test_without_cache_the_table_itself_is_the_memory(tickets: CountedProject) -> None:
+    tickets.configure({"count": {**COUNTING, "version": 3}})
+    tickets.model("emb", "select * from raw", cache=False)
+    tickets.run()
+    assert len(tickets.counted()) == 4
+    tickets.sql("update raw set body = 'quite new' where id = 3")
+    assert tickets.run().message("emb").startswith("EMBED 1 new, 4 cached")
+    assert tickets.counted() == ["quite new"]
+    digest = tickets.rows("select digest from samespace.embedding_models order by first_used_at desc limit 1")[0][0]
+    tables = tickets.rows("select table_name from duckdb_tables() where table_name like '%cache%'")
+    assert f"embedding_cache_{digest}" not in {name for (name,) in tables}
+
+
+def test_ten_changed_five_deleted_seven_added_of_a_real_table(
+    counted_project: Callable[..., CountedProject], shared_data: Path
+) -> None:
+    source = shared_data / "b_intents_banking77.csv"
+    made = counted_project("banking", models={"hash": HASHING, "hash2": {**HASHING, "version": 2}})
+    made.sql(f"create table raw as select ticket_id as id, text as body, 'x' as subject from '{source}'")
+    made.model("banking", "select * from raw", model=["hash", "hash2"])
+    made.run()
+    with source.open() as file:
+        rows = list(csv.DictReader(file))
+    distinct = len({row["text"] for row in rows})
+    assert runs_of(made) == [(len(rows), distinct, distinct, 0, 0, 0)] * 2
+    made.sql(
+        "create temp table picked as select id, row_number() over (order by hash(id)) as n from raw;"
+        "update raw set body = body || ' changed ' || id where id in (select id from picked where n <= 10);"
+        "delete from raw where id in (select id from picked where n between 11 and 15);"
+        "insert into raw select 'new-' || i, 'a text never seen before, number ' || i, 'x' from range(7) as t(i)"
+    )
+    made.run()
+    assert [(run[0], run[2], run[4], run[5]) for run in runs_of(made)] == [(len(rows) + 2, 17, 5, 0)] * 2
+    made.sql("update raw set subject = 'y' where id in (select id from raw order by hash(id) limit 10)")
+    made.run()
+    assert [(run[2], run[4], run[5]) for run in runs_of(made)] == [(0, 0, 10)] * 2
+    assert made.rows("select count(*) from banking where subject = 'y'") == [(20,)]
+
+
+def runs_of(project: CountedProject) -> list[tuple[Any, ...]]:
+    return project.rows(
+        "select rows, distinct_texts, embedded, cached, removed, updated from samespace.embedding_runs "
+        "qualify dense_rank() over (order by invocation_id = (select invocation_id from samespace.embedding_runs "
+        "order by finished_at desc limit 1) desc) = 1"
+    )

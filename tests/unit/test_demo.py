@@ -1,0 +1,98 @@
+"""The demo as `make demo` runs it, on its own tickets and on a file; each twice."""
+
+from __future__ import annotations
+
+import csv
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from harness import REPO
+
+pytestmark = [pytest.mark.slow, pytest.mark.real_model]
+README = (REPO / "README.md").read_text(encoding="utf-8")
+
+Demo = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("demo")
+
+
+@pytest.fixture(scope="module")
+def demo(folder: Path) -> Demo:
+    """Run the demo with its database, target and logs in a folder of this test."""
+    environment = {
+        **os.environ, "SAMESPACE_DUCKDB_PATH": str(folder / "demo.duckdb"),
+        "DBT_TARGET_PATH": str(folder / "target"), "DBT_LOG_PATH": str(folder / "logs"),
+        "PYTHONPATH": str(REPO / "python"), "PYTHONIOENCODING": "utf-8",
+    }  # fmt: skip
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "samespace.demo", *arguments], cwd=REPO, env=environment,
+            capture_output=True, text=True, encoding="utf-8", timeout=600, check=False,
+        )  # fmt: skip
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def first(demo: Demo) -> str:
+    done = demo()
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_it_tells_the_whole_story(first: str) -> None:
+    for heading in ("1  Embedded", "2  Duplicates", "3  Clusters", "4  Search", "5  The mistake", "Done in"):
+        assert f"\n{heading}" in first
+    assert re.search(r"ticket_embeddings +minilm@[0-9a-f]{8} +384 +300 +281 +281 +0 +2 +1 ", first)
+    assert "Traceback" not in first
+    assert max(map(len, first.splitlines())) <= 110
+
+
+def test_the_mistake_is_refused(first: str) -> None:
+    said = " ".join(first.split("does not run:")[1].split())
+    assert re.match(r"samespace\.search: 'ticket_embeddings' holds minilm@\w{8}", said)
+    assert "paraphrase@" in said
+
+
+def test_the_readme_shows_this_output(first: str) -> None:
+    shown = re.search(r"```text\n(.*?)```", README, re.S)
+    assert shown
+    printed = " ".join(first.split())
+    for line in shown[1].splitlines():
+        assert " ".join(line.split()) in printed, line
+
+
+def test_the_second_run_embeds_nothing(first: str, demo: Demo) -> None:
+    done = demo()
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Nothing new: all 562 vectors" in done.stdout
+
+
+def test_a_file_of_the_user(demo: Demo, folder: Path) -> None:
+    with (REPO / "seeds" / "demo" / "support_tickets.csv").open(encoding="utf-8", newline="") as handle:
+        tickets = list(csv.DictReader(handle))[:80]
+    file = folder / "my tickets.csv"
+    with file.open("w", encoding="utf-8", newline="") as handle:
+        writer = csv.writer(handle)
+        writer.writerow(["Ticket", "Message"])
+        writer.writerows([f"T-{ticket['ticket_id']}", ticket["body"]] for ticket in tickets)
+        writer.writerow(["T-x", "a text with {{ braces }}, 'quotes' and \"more\" 漢字 🙂"])
+    wish = ["--csv", str(file), "--key", "ticket", "--text", "message", "--folder", str(folder)]
+    done = demo(*wish)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "81 rows" in done.stdout
+    assert "3  Clusters: k = 6" in done.stdout
+    assert done.stdout.count("rank  similarity  Ticket") == 3
+    asked = demo(*wish, "--query", "I can't sign in", "--query", "where is my parcel?")
+    assert asked.returncode == 0, asked.stdout + asked.stderr
+    assert '"I can\'t sign in"' in asked.stdout
+    assert "Nothing new" in asked.stdout
