@@ -14,7 +14,8 @@ from macro_index import Macro, all_macros, documentation, engines, public_macros
 DOCS = Path(__file__).resolve().parent
 NOTE = "<!-- Written by `make docs` from the macro files. Edit those, not this page. -->"
 REFUSES = re.compile(r"samespace\._raise|samespace\._unsupported|raise_compiler_error|raise_not_implemented")
-OUTPUT = re.compile(r"\b(?:Output(?: columns)?|Returns|Yields)\s*:?\s+(.*)", re.DOTALL | re.IGNORECASE)
+# A sentence of the description that starts with "Columns:" or "Output:" and ends where another one begins.
+OUTPUT = re.compile(r"\b(?:Columns|Output(?: columns)?|Returns):\s*(.+?)\.(?=\s+[A-Z]|\s*$)\s*")
 # Which engine's bodies an engine falls back to before default__, as dbt dispatches.
 PARENTS = {"pgvector": "postgres"}
 
@@ -31,7 +32,7 @@ def cell(text: str) -> str:
 
 
 def split_output(entry: dict[str, Any]) -> tuple[str, str]:
-    """The description and what the macro gives, from ``meta: {output: …}`` or a sentence ``Output: …``."""
+    """The description and what the macro gives, from ``meta: {output: …}`` or a sentence ``Columns: …``."""
     description = cell(entry.get("description", ""))
     meta = entry.get("meta") or (entry.get("config") or {}).get("meta") or {}
     if "output" in meta:
@@ -39,7 +40,7 @@ def split_output(entry: dict[str, Any]) -> tuple[str, str]:
     found = OUTPUT.search(description)
     if not found:
         return description, ""
-    return description[: found.start()].strip(), found.group(1).strip().rstrip(".")
+    return (description[: found.start()] + description[found.end() :]).strip(), found.group(1)
 
 
 def by_folder(macros: Iterable[Macro]) -> dict[str, list[Macro]]:

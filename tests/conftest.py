@@ -25,7 +25,7 @@ settings.register_profile(
 )
 settings.load_profile("samespace")
 
-FOLDERS = ["unit", "dialects", "adapter", "consumer", "faults"]
+FOLDERS = ["unit", "dialects", "adapter", "consumer", "materialization", "faults"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -56,9 +56,12 @@ def target(request: pytest.FixtureRequest) -> Target:
 
 @pytest.fixture(scope="session")
 def make_project(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., DbtProject]:
-    """``make_project("search", models={...})``: a scratch dbt project that installs this package."""
+    """``make_project("search", on=target, models={...})``: a scratch project that installs this package."""
 
-    def make(name: str, **options: Any) -> DbtProject:
-        return DbtProject(tmp_path_factory.mktemp(name), **options)
+    def make(name: str, on: Target | None = None, **options: Any) -> DbtProject:
+        folder = tmp_path_factory.mktemp(name)
+        if on is not None:
+            options["target"] = {**on.output(folder), **options.get("target", {})}
+        return DbtProject(folder, **options)
 
     return make

@@ -3,18 +3,25 @@
     {% set selects = [] %}
     {% for spec in options.specs %}
         {% do selects.append(
-            'select ' ~ samespace._prefixed(columns, 's') ~ ', cast(' ~ samespace.string_literal(spec.model_id)
-            ~ ' as varchar) as model_id, s.content_hash, ' ~ samespace.to_vector('c.embedding', spec.dimension) ~ ' as embedding'
-            ~ ' from __samespace_stage as s left join ' ~ outcome[spec.model_id].cache ~ ' as c'
-            ~ ' on c.content_hash = s.content_hash and c.role = ' ~ samespace.string_literal(samespace._cache_role(spec, options.role))) %}
+            'select ' ~ samespace._prefixed(columns, '_new') ~ ', cast(' ~ samespace.string_literal(spec.model_id)
+            ~ ' as varchar) as model_id, _new.content_hash, ' ~ samespace.to_vector('_cache.embedding', spec.dimension)
+            ~ ' as embedding from __samespace_stage as _new left join ' ~ outcome[spec.model_id].cache ~ ' as _cache on _cache.content_hash = '
+            ~ '_new.content_hash and _cache.role = ' ~ samespace.string_literal(samespace._cache_role(spec, options.role))) %}
     {% endfor %}
     {{ return(selects | join('\nunion all\n')) }}
 {% endmacro %}
 
 
+{#- The shape of that relation, known before there is any vector. -#}
+{% macro _shape_select(columns, options) %}
+    {{ return('select ' ~ samespace._prefixed(columns, '_new') ~ ', cast(null as varchar) as model_id, _new.content_hash, '
+        ~ samespace.to_vector('null', options.specs[0].dimension) ~ ' as embedding from __samespace_stage as _new') }}
+{% endmacro %}
+
+
 {% macro _prefixed(columns, alias) %}
     {% set names = [] %}
-    {% for column in columns %}{% do names.append(alias ~ '.' ~ adapter.quote(column)) %}{% endfor %}
+    {% for column in columns %}{% do names.append(alias ~ '.' ~ samespace._quote(column)) %}{% endfor %}
     {{ return(names | join(', ')) }}
 {% endmacro %}
 
@@ -30,25 +37,43 @@
     What differs between the stage and the table, in __samespace_delta: 'insert' and 'embed' rows need a vector,
     'update' rows differ in other columns only. Rows gone from the select are counted here and deleted by _merge.
 -#}
-{% macro _find_changes(existing, key, columns, options) %}
-    {% set k = adapter.quote(key) %}
+{% macro _find_changes(existing, key, columns, options, keep_gone) %}
+    {% set k = samespace._quote(key) %}
     {% set ids = [] %}
     {% for spec in options.specs %}{% do ids.append('(' ~ samespace.string_literal(spec.model_id) ~ ')') %}{% endfor %}
-    {% set different = ['t.' ~ k ~ ' is null', 't.content_hash is distinct from s.content_hash'] %}
+    {% set different = ['_old.' ~ k ~ ' is null', '_old.content_hash is distinct from _new.content_hash'] %}
+    {% set held = samespace._types_of(existing) %}
+    {% set staged = samespace._types_of(samespace._temp_relation('__samespace_stage')) %}
     {% for column in columns %}
-        {% do different.append('t.' ~ adapter.quote(column) ~ ' is distinct from s.' ~ adapter.quote(column)) %}
+        {% set name, type = samespace._quote(column), held[column | lower] %}
+        {% do different.append('_old.' ~ name ~ ' is distinct from '
+            ~ ('_new.' ~ name if staged[column | lower] == type else 'cast(_new.' ~ name ~ ' as ' ~ type ~ ')')) %}
     {% endfor %}
     {% call statement('samespace_delta') %}
         {{ samespace.create_temp_table('__samespace_delta',
-            'select s.*, m.model_id, case when t.' ~ k ~ " is null then 'insert' "
-            ~ "when t.content_hash is distinct from s.content_hash then 'embed' else 'update' end as __samespace_change "
-            ~ 'from __samespace_stage as s cross join (values ' ~ (ids | join(', ')) ~ ') as m(model_id) '
-            ~ 'left join ' ~ existing ~ ' as t on t.' ~ k ~ ' = s.' ~ k ~ ' and t.model_id = m.model_id '
+            'select _new.*, _model.model_id, case when _old.' ~ k ~ " is null then 'insert' "
+            ~ "when _old.content_hash is distinct from _new.content_hash then 'embed' else 'update' end as __samespace_change "
+            ~ 'from __samespace_stage as _new cross join (values ' ~ (ids | join(', ')) ~ ') as _model(model_id) '
+            ~ 'left join ' ~ existing ~ ' as _old on _old.' ~ k ~ ' = _new.' ~ k ~ ' and _old.model_id = _model.model_id '
             ~ 'where ' ~ (different | join(' or '))) }}
     {% endcall %}
     {{ return(samespace._count_changes(options,
-        'select model_id, __samespace_change, count(*) from __samespace_delta group by 1, 2 union all '
-        ~ "select t.model_id, 'remove', count(*) from " ~ existing ~ ' as t where ' ~ samespace._is_gone(k, ids) ~ ' group by 1')) }}
+        'select model_id, __samespace_change, count(*) from __samespace_delta group by 1, 2' ~ ('' if keep_gone else
+        " union all select _old.model_id, 'remove', count(*) from " ~ existing ~ ' as _old where '
+        ~ samespace._is_gone(k, ids) ~ ' group by 1'))) }}
+{% endmacro %}
+
+
+{#- {column in lower case: its type} of a relation. Whole columns: the query form of this call splits a STRUCT into its fields. -#}
+{% macro _types_of(relation) %}
+    {% set types = {} %}
+    {% for column in adapter.get_columns_in_relation(relation) %}{% do types.update({column.name | lower: column.data_type}) %}{% endfor %}
+    {{ return(types) }}
+{% endmacro %}
+
+
+{% macro _temp_relation(name) %}
+    {{ return(api.Relation.create(identifier=name, type='table')) }}
 {% endmacro %}
 
 
@@ -68,38 +93,50 @@
 {% endmacro %}
 
 
+{#- Aliases start with _ here and below: inside a subquery, a STRUCT column called like an alias would win. -#}
 {% macro _is_gone(k, ids) %}
-    {{ return('(not exists (select 1 from __samespace_stage as s where s.' ~ k ~ ' = t.' ~ k ~ ') or t.model_id not in ('
-        ~ (ids | join(', ')) ~ '))') }}
+    {{ return('(not exists (select 1 from __samespace_stage as _new where _new.' ~ k ~ ' = _old.' ~ k
+        ~ ') or _old.model_id not in (' ~ (ids | join(', ')) ~ '))') }}
 {% endmacro %}
 
 
-{#- Phase C for a table that stays: delete, update without touching vectors, replace changed texts, insert. -#}
-{% macro _merge(existing, key, columns, options, outcome, changes, keep_gone) %}
-    {% set k = adapter.quote(key) %}
-    {% set statements, ids, assignments = [], [], [] %}
+{#-
+    Phase C for a table that stays: delete, update without touching vectors, replace changed texts, insert. A changed text
+    is an update: deleting and inserting one key in one transaction fails on DuckDB where a unique index is.
+-#}
+{% macro _merge(existing, key, columns, options, outcome, changes) %}
+    {% set k = samespace._quote(key) %}
+    {% set statements, ids, names, assignments = [], [], [], [] %}
     {% for spec in options.specs %}{% do ids.append('(' ~ samespace.string_literal(spec.model_id) ~ ')') %}{% endfor %}
-    {% if changes.removed and not keep_gone %}
-        {% do statements.append('delete from ' ~ existing ~ ' as t where ' ~ samespace._is_gone(k, ids)) %}
-    {% endif %}
-    {% for column in columns if column | lower != key | lower %}
-        {% do assignments.append(adapter.quote(column) ~ ' = d.' ~ adapter.quote(column)) %}
+    {% for column in columns %}
+        {% do names.append(samespace._quote(column)) %}
+        {% if column | lower != key | lower %}{% do assignments.append(names[-1] ~ ' = _change.' ~ names[-1]) %}{% endif %}
     {% endfor %}
-    {% set matched = ' from __samespace_delta as d where t.' ~ k ~ ' = d.' ~ k ~ ' and t.model_id = d.model_id and d.__samespace_change = ' %}
+    {% set matched = ' as _change where _old.' ~ k ~ ' = _change.' ~ k ~ ' and _old.model_id = _change.model_id' %}
+    {% if changes.removed %}
+        {% do statements.append('delete from ' ~ existing ~ ' as _old where ' ~ samespace._is_gone(k, ids)) %}
+    {% endif %}
     {% if changes.updated and assignments %}
-        {% do statements.append('update ' ~ existing ~ ' as t set ' ~ (assignments | join(', ')) ~ matched ~ "'update'") %}
+        {% do statements.append('update ' ~ existing ~ ' as _old set ' ~ (assignments | join(', '))
+            ~ ' from __samespace_delta' ~ matched ~ " and _change.__samespace_change = 'update'") %}
     {% endif %}
+    {% set vectors = samespace._final_select(columns, options, outcome) %}
     {% if changes.embedded %}
-        {% do statements.append('delete from ' ~ existing ~ ' as t using __samespace_delta as d where t.' ~ k ~ ' = d.' ~ k
-            ~ " and t.model_id = d.model_id and d.__samespace_change = 'embed'") %}
+        {% do statements.append('update ' ~ existing ~ ' as _old set '
+            ~ ((assignments + ['content_hash = _change.content_hash', 'embedding = _change.embedding']) | join(', '))
+            ~ ' from (' ~ samespace._changed(vectors, k, 'embed') ~ ')' ~ matched) %}
     {% endif %}
-    {% if changes.inserted or changes.embedded %}
-        {% set names = [] %}
-        {% for column in columns %}{% do names.append(adapter.quote(column)) %}{% endfor %}
+    {% if changes.inserted %}
         {% do statements.append('insert into ' ~ existing ~ ' (' ~ (names | join(', ')) ~ ', model_id, content_hash, embedding) '
-            ~ 'select f.* from (' ~ samespace._final_select(columns, options, outcome) ~ ') as f where exists ('
-            ~ 'select 1 from __samespace_delta as d where d.' ~ k ~ ' = f.' ~ k ~ ' and d.model_id = f.model_id '
-            ~ "and d.__samespace_change in ('insert', 'embed'))") %}
+            ~ samespace._changed(vectors, k, 'insert')) %}
     {% endif %}
     {{ return(statements) }}
+{% endmacro %}
+
+
+{#- The finished rows of one kind of change. -#}
+{% macro _changed(final_select, k, change) %}
+    {{ return('select _row.* from (' ~ final_select ~ ') as _row where exists (select 1 from __samespace_delta as _change '
+        ~ 'where _change.' ~ k ~ ' = _row.' ~ k ~ ' and _change.model_id = _row.model_id and _change.__samespace_change = '
+        ~ samespace.string_literal(change) ~ ')') }}
 {% endmacro %}

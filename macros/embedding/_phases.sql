@@ -1,7 +1,7 @@
 {#- The user's columns, in order: what the stage holds without what samespace added. -#}
 {% macro _staged_columns() %}
     {% set names = [] %}
-    {% for column in adapter.get_column_schema_from_query('select * from __samespace_stage') if column.name != 'content_hash' %}
+    {% for column in adapter.get_columns_in_relation(samespace._temp_relation('__samespace_stage')) if column.name != 'content_hash' %}
         {% do names.append(column.name) %}
     {% endfor %}
     {{ return(names) }}
@@ -16,8 +16,7 @@
     {% if existing is none or existing.is_view or should_full_refresh() %}
         {{ return(true) }}
     {% endif %}
-    {% set types = {} %}
-    {% for column in adapter.get_columns_in_relation(existing) %}{% do types.update({column.name | lower: column.data_type}) %}{% endfor %}
+    {% set types = samespace._types_of(existing) %}
     {% set expected = samespace.vector_type(options.specs[0].dimension) %}
     {{ return(types.get('embedding') != expected or 'model_id' not in types or 'content_hash' not in types
               or options.key | lower not in types or not samespace._holds_role(existing, options)) }}
@@ -36,6 +35,7 @@
     {% do drop_relation_if_exists(load_cached_relation(intermediate)) %}
     {% do drop_relation_if_exists(load_cached_relation(backup)) %}
     {% call statement('samespace_build') %}{{ get_create_table_as_sql(False, intermediate, final_select) }}{% endcall %}
+    {% do samespace.release_indexes(existing) %}
     {% do adapter.rename_relation(existing, backup) %}
     {% do adapter.rename_relation(intermediate, target_relation) %}
     {% do replaced.append(backup) %}
@@ -45,21 +45,21 @@
 
 {#- Rows that a rebuilt table loses, where the old one had the same key column: keys gone, and models no longer named. -#}
 {% macro _count_gone(existing, options) %}
-    {% set names = adapter.get_columns_in_relation(existing) | map(attribute='name') | map('lower') | list %}
+    {% set names = samespace._types_of(existing) %}
     {% if options.key | lower not in names or 'model_id' not in names %}
         {{ return(samespace._count_changes(options, none)) }}
     {% endif %}
-    {% set k, ids = adapter.quote(options.key), [] %}
+    {% set k, ids = samespace._quote(options.key), [] %}
     {% for spec in options.specs %}{% do ids.append(samespace.string_literal(spec.model_id)) %}{% endfor %}
     {{ return(samespace._count_changes(options,
-        "select t.model_id, 'remove', count(*) from " ~ existing ~ ' as t where t.model_id not in (' ~ (ids | join(', '))
-        ~ ') or not exists (select 1 from __samespace_stage as s where cast(s.' ~ k ~ ' as varchar) = cast(t.' ~ k
+        "select _old.model_id, 'remove', count(*) from " ~ existing ~ ' as _old where _old.model_id not in (' ~ (ids | join(', '))
+        ~ ') or not exists (select 1 from __samespace_stage as _new where cast(_new.' ~ k ~ ' as varchar) = cast(_old.' ~ k
         ~ ' as varchar)) group by 1')) }}
 {% endmacro %}
 
 
 {#- on_schema_change for a table that stays. Returns the user's columns that are merged. -#}
-{% macro _apply_schema_changes(title, on_schema_change, final_select, existing, columns) %}
+{% macro _apply_schema_changes(title, on_schema_change, options, existing, columns) %}
     {% set held = adapter.get_columns_in_relation(existing) | map(attribute='name') | map('lower') | list %}
     {% if on_schema_change == 'ignore' %}
         {% set lowered = columns | map('lower') | list %}
@@ -72,10 +72,9 @@
         {{ return(columns | select('in', samespace._same_names(columns, held)) | list) }}
     {% endif %}
     {% call statement('samespace_shape') %}
-        {{ samespace.create_temp_table('__samespace_shape', 'select * from (' ~ final_select ~ ') as f where 1 = 0') }}
+        {{ samespace.create_temp_table('__samespace_shape', samespace._shape_select(columns, options) ~ ' where 1 = 0') }}
     {% endcall %}
-    {% set shape = api.Relation.create(identifier='__samespace_shape', type='table') %}
-    {% do process_schema_changes(on_schema_change, shape, existing) %}
+    {% do process_schema_changes(on_schema_change, samespace._temp_relation('__samespace_shape'), existing) %}
     {{ return(columns) }}
 {% endmacro %}
 

@@ -13,7 +13,7 @@
 
 
 {% macro _check_columns(title, options, source_sql) %}
-    {% set columns = adapter.get_column_schema_from_query(source_sql) %}
+    {% set columns = adapter.get_column_schema_from_query(source_sql ~ '\n') %}
     {% set names = columns | map(attribute='name') | list %}
     {% set lowered = names | map('lower') | list %}
     {% set problems = [] %}

@@ -1,15 +1,14 @@
 {#- SQL expression: struct(model_id, embedding) of a text, computed by the Python function of the plugin. -#}
 {% macro embed(model, expression, role='document') %}
-    {% do samespace._check_encodes('embed', role) %}
+    {% do samespace._check_encodes('embed', expression, role) %}
     {% set spec = samespace._spec(model, 'embed') %}
-    {{ return('struct_pack(model_id := ' ~ samespace.string_literal(spec.model_id) ~ ', embedding := '
-        ~ samespace._encoded(spec, expression, role) ~ ')') }}
+    {{ return(samespace.vector_struct(spec.model_id, samespace._encoded(spec, expression, role))) }}
 {% endmacro %}
 
 
 {#- SQL: the two columns model_id and embedding of a text column, for a select list. -#}
 {% macro embed_columns(model, column, role='document') %}
-    {% do samespace._check_encodes('embed_columns', role) %}
+    {% do samespace._check_encodes('embed_columns', column, role) %}
     {% set spec = samespace._spec(model, 'embed_columns') %}
     {{ return(samespace.string_literal(spec.model_id) ~ ' as model_id, ' ~ samespace._encoded(spec, column, role) ~ ' as embedding') }}
 {% endmacro %}
@@ -18,14 +17,15 @@
 {#- Blank and NULL texts have no vector, like in the materialization. -#}
 {% macro _encoded(spec, expression, role) %}
     {% set text = 'case when ' ~ samespace.is_blank('(' ~ expression ~ ')') ~ ' then null else (' ~ expression ~ ') end' %}
-    {{ return(samespace.to_vector('samespace_embed(' ~ samespace.string_literal(samespace._encoder_request(spec)) ~ ', ' ~ text ~ ', '
-        ~ samespace.string_literal(role) ~ ')', spec.dimension)) }}
+    {{ return(samespace.encoded_text(samespace._encoder_request(spec), text, role, spec.dimension)) }}
 {% endmacro %}
 
 
-{% macro _check_encodes(macro, role) %}
-    {% do samespace._check_args(macro, [{'name': 'role', 'value': role, 'rule': 'one_of', 'allowed': ['document', 'query']}]) %}
-    {% if execute and config.get('materialized') in ['view', 'ephemeral'] %}
+{% macro _check_encodes(macro, expression, role) %}
+    {% do samespace._check_args(macro, [
+        {'name': 'column' if macro == 'embed_columns' else 'expression', 'value': expression, 'rule': 'text'},
+        {'name': 'role', 'value': role, 'rule': 'one_of', 'allowed': ['document', 'query']}]) %}
+    {% if execute and config.get('materialized') in ['view', 'ephemeral'] and model.resource_type == 'model' %}
         {{ samespace._raise(macro, 'a ' ~ config.get('materialized') ~ ' that encodes fails in every client without Python, and encodes '
             ~ 'again on each read. Make the model a table, an incremental table or an embedding relation.') }}
     {% endif %}

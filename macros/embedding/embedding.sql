@@ -9,12 +9,16 @@
     {%- set existing = load_cached_relation(this) -%}
     {%- set target_relation = this.incorporate(type='table') -%}
     {%- set on_schema_change = incremental_validate_on_schema_change(config.get('on_schema_change'), default='ignore') -%}
+    {%- set contract = config.get('contract').enforced -%}
+    {%- set untouched = existing is not none and flags.EMPTY -%}
+    {%- set sampled = flags.SAMPLE is defined and flags.SAMPLE is not none and flags.SAMPLE is not sameas false -%}
 
     {{ run_hooks(pre_hooks, inside_transaction=False) }}
     {{ run_hooks(pre_hooks, inside_transaction=True) }}
 
     {% do samespace._stage(title, options, compiled_code) %}
     {% set columns = samespace._staged_columns() %}
+    {% if contract %}{% do get_assert_columns_equivalent(samespace._shape_select(columns, options)) %}{% endif %}
     {% set counts = samespace._stage_counts(title, options, existing) %}
     {% set rebuild = samespace._must_rebuild(existing, options) %}
     {% do adapter.commit() %}
@@ -26,16 +30,15 @@
 
     {% set final_select = samespace._final_select(columns, options, outcome) %}
     {% set replaced = [] %}
-    {% if existing is not none and flags.EMPTY %}
+    {% if untouched %}
         {% set changes = samespace._count_changes(options, none) %}
     {% elif rebuild %}
         {% set changes = samespace._swap(existing, target_relation, final_select, options, replaced) %}
     {% else %}
-        {% if config.get('contract').enforced %}{{ get_assert_columns_equivalent(final_select) }}{% endif %}
-        {% set columns = samespace._apply_schema_changes(title, on_schema_change, final_select, existing, columns) %}
-        {% set changes = samespace._find_changes(existing, options.key, columns, options) %}
-        {% set sampled = flags.SAMPLE is defined and flags.SAMPLE %}
-        {% for sql in samespace._merge(existing, options.key, columns, options, outcome, changes, sampled) %}
+        {% if contract and on_schema_change == 'ignore' %}{% set on_schema_change = 'sync_all_columns' %}{% endif %}
+        {% set columns = samespace._apply_schema_changes(title, on_schema_change, options, existing, columns) %}
+        {% set changes = samespace._find_changes(existing, options.key, columns, options, sampled) %}
+        {% for sql in samespace._merge(existing, options.key, columns, options, outcome, changes) %}
             {% call statement('samespace_merge') %}{{ sql }}{% endcall %}
         {% endfor %}
     {% endif %}
@@ -43,10 +46,10 @@
     {% set truncated = samespace._truncated(options, outcome) %}
     {% do samespace._report_truncated(title, options, outcome, truncated) %}
     {% set held = run_query('select count(*) from ' ~ target_relation).rows[0][0] %}
-    {% do samespace._record_relation(target_relation, options, held) %}
+    {% if not untouched %}{% do samespace._record_relation(target_relation, options, held) %}{% endif %}
     {% do samespace._record_run(target_relation, options, outcome, counts, changes, truncated) %}
 
-    {% if rebuild %}{% do create_indexes(target_relation) %}{% endif %}
+    {% if rebuild and not untouched %}{% do create_indexes(target_relation) %}{% endif %}
     {% do apply_grants(target_relation, config.get('grants'), should_revoke=should_revoke(existing, full_refresh_mode=rebuild)) %}
     {% do persist_docs(target_relation, model) %}
     {{ run_hooks(post_hooks, inside_transaction=True) }}

@@ -6,7 +6,10 @@
 {#- The list prints with the shortest digits that read back as the same floats. -#}
 {% macro duckdb__query_vector(spec, text, macro) %}
     {% do samespace._require_function(macro, 'samespace_query_vector') %}
-    {% set printed = run_query('select cast(samespace_query_vector(' ~ samespace.string_literal(samespace._encoder_request(spec)) ~ ', '
-        ~ samespace.string_literal(text) ~ ') as varchar)').rows[0][0] %}
-    {{ return(samespace.to_vector(samespace.string_literal(printed), spec.dimension)) }}
+    {% set answer = run_query('select cast(answer.embedding as varchar), answer.error from (select samespace_query_vector('
+        ~ samespace.string_literal(samespace._encoder_request(spec)) ~ ', ' ~ samespace.string_literal(text) ~ ') as answer) as t').rows[0] %}
+    {% if answer[1] is not none %}
+        {{ samespace._raise(macro, answer[1].replace('samespace: ', '', 1)) }}
+    {% endif %}
+    {{ return(samespace.to_vector(samespace.string_literal(answer[0]), spec.dimension)) }}
 {% endmacro %}

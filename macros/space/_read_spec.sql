@@ -73,6 +73,9 @@
         {% do problems.append(name ~ '.dimension: is ' ~ values.dimension ~ ' but truncate_dimension is '
             ~ values.truncate_dimension ~ '; rows hold truncate_dimension numbers, so leave dimension out or make them equal') %}
     {% endif %}
+    {% if values.verify is sameas false and values.same_space_as is none %}
+        {% do problems.append(name ~ '.verify: says something about same_space_as only; leave it out') %}
+    {% endif %}
     {% set identity = {'provider': values.provider} %}
     {% set fingerprinted = {'provider': values.provider} %}
     {% for key, field in identity_fields.items() %}

@@ -1,3 +1,3 @@
 {{ config(materialized='table') }}
 
-{{ samespace.clusters(ref('ticket_embeddings'), k=12) }}
+{{ samespace.clusters(ref('ticket_embeddings'), k=8) }}

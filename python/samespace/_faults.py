@@ -28,8 +28,8 @@ def unusable(
 
     if vectors.shape != (count, spec.dimension):
         return (
-            f"returned an array of shape {vectors.shape}; expected ({count}, {spec.dimension}): one vector per "
-            "text, of the dimension in its spec"
+            f"returned an array of shape {vectors.shape}; expected ({count}, {spec.dimension}): one vector "
+            "per text, of the dimension in its spec"
         ), None
     bad = ~np.isfinite(vectors).all(axis=1)
     if not encoder.allows_missing:
@@ -47,7 +47,7 @@ def out_of_memory(error: BaseException) -> bool:
 
 
 def said(error: BaseException, spec: ModelSpec) -> str:
-    """What an exception says, as part of a sentence of ours: one line, without our own prefix, not endless."""
+    """What an exception says, as part of a sentence of ours: one line, without our prefix, not endless."""
     text = " ".join(str(error).split())
     for prefix in ("samespace: ", f"{spec.model_id}: "):
         text = text.removeprefix(prefix)

@@ -44,6 +44,7 @@ class Progress:
             seconds = now - self.started
             # Pages come longest first, so characters say more about the time left than texts do.
             left = seconds * (self.length - self.read) / max(self.read, 1)
+            rate = self.done / seconds
             self.log(
-                f"{self.title}: {self.done:,} of {self.texts:,} texts, {self.done / seconds:,.0f}/s, {left:,.0f} s left"
+                f"{self.title}: {self.done:,} of {self.texts:,} texts, {rate:,.0f}/s, {left:,.0f} s left"
             )

@@ -151,7 +151,7 @@ class _Fill:
         )  # fmt: skip
 
     def prove(self, kept: Sequence[tuple[str, list[float]]], encoder: Encoder) -> None:
-        """Vectors without a registration (a dropped schema, a copied table) count only if this model made them."""
+        """Vectors without a registration (a dropped schema, a copied table) must be of this model."""
         import numpy as np
 
         from samespace.canaries import agreement, agrees
@@ -161,14 +161,16 @@ class _Fill:
         cosine, ratio = agreement(stored, fresh)
         if not agrees(cosine, ratio):
             raise CanaryError(
-                f"samespace: {self.job.title} holds vectors of {self.spec.model_id}, the registry has no row of that "
-                f"model, and what was loaded does not reproduce them: {len(kept)} texts agree with a mean cosine of "
-                f"{cosine.mean():.5f}, a smallest of {cosine.min():.5f}. Nothing was stored. Correct the spec, or "
-                "bump version: in it to embed all of them again."
+                f"samespace: {self.job.title} holds vectors of {self.spec.model_id}, the registry has no row "
+                f"of that model, and what was loaded does not reproduce them: {len(kept)} texts agree with a "
+                f"mean cosine of {cosine.mean():.5f}, a smallest of {cosine.min():.5f}. Nothing was stored. "
+                "Correct the spec, or bump version: in it to embed all of them again."
             )
 
     def page(self, page: Any, cache: str, encoder: Encoder, progress: Progress) -> None:
         """Encode and keep a page. Each call is kept on its own, so that little is lost whatever happens."""
+        import numpy as np
+
         start = 0
         while start < len(page.texts):
             self.stop_if_asked()
@@ -176,8 +178,10 @@ class _Fill:
             hashes, texts = page.hashes[start:end], page.texts[start:end]
             began = time.monotonic()
             try:
-                vectors = self.encode(texts, encoder)
+                vectors = np.ascontiguousarray(self.encode(texts, encoder), dtype=np.float32)
                 counts = encoder.token_counts(texts, self.job.role)
+            except StoppedError:
+                raise
             except Exception as error:
                 if out_of_memory(error) and len(texts) > 1:
                     self.pace.too_many(len(texts))
@@ -208,8 +212,8 @@ class _Fill:
     def stop_if_asked(self) -> None:
         if self.stopped.is_set():
             raise StoppedError(
-                f"samespace: {self.job.title}: stopped while embedding with {self.spec.model_id}. The table is as "
-                "it was, the vectors made so far are kept, and the next run goes on from there."
+                f"samespace: {self.job.title}: stopped while embedding with {self.spec.model_id}. The table "
+                "is as it was, the vectors made so far are kept, and the next run goes on from there."
             )
 
     def named(
@@ -217,17 +221,14 @@ class _Fill:
     ) -> EncoderError:
         """The error as a sentence that names the row, where one text alone is to blame."""
         kept = "The table is as it was; the vectors made so far are kept."
-        if isinstance(error, StoppedError):
-            return error
         if isinstance(error, TransientEncoderError):
             return EncoderError(
                 f"samespace: {self.spec.model_id} failed {len(RETRY_SECONDS) + 1} times in a row for "
                 f"{self.job.title}: {said(error, self.spec)}. {kept} Run again to go on from there."
             )
-        if out_of_memory(error):
-            what, position = "ran out of memory on", 0
-        else:
-            what, position = "could not embed", self.guilty(texts, encoder)
+        full = out_of_memory(error)
+        what = "ran out of memory on" if full else "could not embed"
+        position = 0 if full else self.guilty(texts, encoder)
         if position is None:
             return EncoderError(
                 f"samespace: {self.spec.model_id} could not embed the texts of {self.job.title}: "
@@ -239,7 +240,7 @@ class _Fill:
         )
 
     def guilty(self, texts: Sequence[str], encoder: Encoder) -> int | None:
-        """The position of the one text that cannot be encoded; None where more fail: then the encoder does."""
+        """The position of the one text that fails; None where others do too: then the encoder is to blame."""
         low, high = 0, len(texts)
         while high - low > 1:
             self.stop_if_asked()
@@ -253,7 +254,7 @@ class _Fill:
     def fails(self, texts: Sequence[str], encoder: Encoder) -> bool:
         try:
             encoder.encode(texts, self.job.role)
-        except Exception:  # noqa: BLE001  # whatever the provider raises: it is raised again, with the row's key
+        except Exception:  # noqa: BLE001  # whatever a provider raises; it is raised again with its row
             return True
         return False
 

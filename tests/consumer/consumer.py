@@ -45,11 +45,11 @@ class Copy:
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, env=environment,
         )
 
-    def install(self, package: dict[str, Any] | None) -> None:
-        """Name samespace in packages.yml (None: take it out) and let dbt install it."""
+    def install(self, package: dict[str, Any]) -> None:
+        """Name samespace in packages.yml and let dbt install it."""
         shutil.rmtree(self.root / "dbt_packages", ignore_errors=True)
         (self.root / "package-lock.yml").unlink(missing_ok=True)
-        (self.root / "packages.yml").write_text(yaml.safe_dump({"packages": [package] if package else []}))
+        (self.root / "packages.yml").write_text(yaml.safe_dump({"packages": [package]}))
         done = self.dbt("deps")
         assert done.returncode == 0, done.stdout
 

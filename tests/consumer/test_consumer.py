@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import duckdb
 import pytest
 from consumer.consumer import LOCAL, Copy, copy_consumer
 
@@ -39,6 +40,22 @@ def test_everything_was_built(built: Copy) -> None:
     assert models <= set(ran["model"])
     assert ran["unit_test"]
     assert ran["test"]
+
+
+def test_only_a_declared_partner_shares_a_space(built: Copy) -> None:
+    with duckdb.connect(str(built.database), read_only=True) as connection:
+        rows = connection.execute("select left_model_id, right_model_id from shared_spaces").fetchall()
+    meetings = {tuple(model_id.split("@")[0] for model_id in row) for row in rows}
+    twins = {"letters", "letters_twin"}
+    assert meetings == {(left, right) for left in twins for right in twins} | {("words", "words")}
+
+
+def test_ids_are_derived_alike_everywhere(built: Copy) -> None:
+    with duckdb.connect(str(built.database), read_only=True) as connection:
+        stored = connection.execute("select distinct model_id from note_embeddings").fetchall()
+        columns = connection.execute("select distinct model_id from embedded_columns").fetchall()
+    assert len(stored) == 1
+    assert stored == columns
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)

@@ -14,9 +14,11 @@ PROJECT = {
     "name": "importer", "version": "1.0.0", "config-version": 2, "profile": "importer",
     "flags": {"send_anonymous_usage_stats": False},
 }
+MODELS = {"vars": {"samespace_models": {
+    "letters": {"provider": "hashing", "model": "char-ngrams", "dimension": 64},
+}}}
 PROFILE = {"importer": {"target": "dev", "outputs": {"dev": {"type": "duckdb", "path": "importer.duckdb"}}}}
 FILES = {
-    "dbt_project.yml": yaml.safe_dump(PROJECT),
     "profiles.yml": yaml.safe_dump(PROFILE),
     "seeds/colours.csv": "colour_id,colour\n1,red\n",
     "models/colours_view.sql": "select * from {{ ref('colours') }}\n",
@@ -30,10 +32,9 @@ RESOURCES = ["nodes", "sources", "exposures", "metrics", "groups", "selectors", 
 
 def footprint(project: Copy) -> dict[str, Any]:
     """What dbt knows of the project: listed resources, everything in the manifest but macros, warnings."""
-    listed = project.dbt("--warn-error", "--quiet", "ls", "--output", "name")
-    assert listed.returncode == 0, listed.stdout
-    parsed = project.dbt("--warn-error", "parse", "--no-partial-parse", "--show-all-deprecations")
-    assert parsed.returncode == 0, parsed.stdout
+    strict = ["--warn-error", "--show-all-deprecations", "--no-partial-parse"]
+    done = project.dbt(*strict, "ls", "--output", "name")
+    assert done.returncode == 0, done.stdout
     manifest = json.loads((project.root / "target" / "manifest.json").read_text())
     # dbt keeps the data tests of a disabled model in the manifest, disabled as well: never listed, never run.
     manifest["nodes"] = {name: node for name, node in manifest["nodes"].items() if node["config"]["enabled"]}
@@ -42,19 +43,22 @@ def footprint(project: Copy) -> dict[str, Any]:
     known["operations"] = sorted(name for name in manifest["nodes"] if name.startswith("operation."))
     known["docs"] = sorted(name for name in manifest["docs"] if not name.startswith("doc.dbt."))
     known["configs"] = {name: node.get("config") for name, node in manifest["nodes"].items()}
-    known["warnings"] = re.findall("(?i).*(?:deprecat|warn).*", parsed.stdout)
-    return {"listed": listed.stdout.split(), **known}
+    known["warnings"] = re.findall("(?i).*(?:deprecat|warn).*", done.stdout)
+    listed = [line for line in done.stdout.splitlines() if re.fullmatch(r"\w+", line)]
+    return {"listed": listed, **known}
 
 
-@pytest.fixture(scope="module")
-def footprints(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Before and after, on a project that sets no samespace var and loads no plugin."""
+@pytest.fixture(scope="module", params=[{}, MODELS], ids=["without_vars", "with_models"])
+def footprints(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Before and after, on a project that loads no plugin."""
     project = Copy(tmp_path_factory.mktemp("importer"))
-    for name, text in FILES.items():
+    files = {**FILES, "dbt_project.yml": yaml.safe_dump({**PROJECT, **request.param})}
+    for name, text in files.items():
         file = project.root / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text)
-    project.install(None)
     before = footprint(project)
     project.install(LOCAL)
     return before, footprint(project)

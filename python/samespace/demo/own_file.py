@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 from samespace.demo import dbt, project
 from samespace.demo.dbt import Project
 from samespace.demo.report import Relations, Report
-from samespace.demo.screen import require, say, section, short_path
+from samespace.demo.screen import dbt_command, require, say, section, short_path
 from samespace.demo.source import Source, inspect
 from samespace.demo.tables import one_line, shorten
 
@@ -88,12 +89,15 @@ def _print(report: Report, source: Source, threshold: float, queries: list[str])
 
 def _next(source: Source, built: Project, seconds: float) -> None:
     file, root = short_path(built.database), short_path(built.root)
+    again = shlex.join([f"CSV={short_path(source.path)}", f"KEY={source.key}", f"TEXT={source.text}"])
     section(
         f"Done in {seconds:.0f} s. Everything is in {file}. Try next:",
         [
-            f'  duckdb {file} "from main.duplicates order by group_size desc, group_id limit 20"',
-            f'  cd {root} && dbt show --inline "{QUESTION}"',
-            f"  make demo CSV={source.path.name} KEY=… TEXT=… QUERY='your question' THRESHOLD=0.85",
-            f"  {root} is an ordinary dbt project: copy it and go on from there.",
+            "  any SQL client, no Python:",
+            f'    duckdb {file} "from duplicates order by group_size desc, group_id limit 20"',
+            "  other groups, a question of your own:",
+            f"    make demo {again} THRESHOLD=0.85 QUERY='your question'",
+            f"  {root} is an ordinary dbt project; its models are yours to change:",
+            f'    cd {root} && {dbt_command(built.root)} show --inline "{QUESTION}"',
         ],
     )

@@ -94,7 +94,7 @@ class Report:
             "select arg_max(invocation_id, finished_at) from samespace.embedding_runs) "
             "order by r.finished_at, 1"
         )
-        header = ["relation", "model_id", "dim", "rows", "texts", "new", "cached", "null", "cut", "s"]
+        header = ["relation", "model_id", "dim", "rows", "texts", "new", "cached", "null", "cut", "sec"]
         shown = [(*row[:9], f"{row[9]:.1f}") for row in rows]
         new, texts = sum(row[5] for row in rows), sum(row[4] for row in rows)
         lines = [table(header, shown)]
@@ -142,7 +142,7 @@ class Report:
             f"order by l.size desc, l.cluster_id limit {shown}"
         )
         known = ["true theme"] if names.label else []
-        header = ["cluster", "size", "terms", *known, "nearest to the centroid"]
+        header = ["cluster", "size", "terms", *known, "most typical"]
         return [table(header, rows)]
 
     def search(self, relation: str) -> list[str]:

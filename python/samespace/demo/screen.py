@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -26,6 +27,12 @@ def require(outcome: Outcome, project: Project) -> None:
     """Raise DemoError with dbt's own words when a command failed."""
     if not outcome.ok:
         raise DemoError("dbt stopped:\n" + explain(outcome.errors, project))
+
+
+def dbt_command(folder: Path) -> str:
+    """How to call the dbt of this environment from a folder."""
+    script = Path(sys.prefix) / "bin" / "dbt"
+    return os.path.relpath(script, folder) if script.is_file() else "dbt"
 
 
 def short_path(path: Path) -> str:

@@ -6,6 +6,7 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 
 WIDTH = 100
+_LAST = 24
 _WIDE = ("W", "F")
 
 
@@ -39,7 +40,7 @@ def shorten(text: str, width: int) -> str:
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[object]], indent: str = "  ") -> str:
-    """Rows under a header. Numbers are right-aligned; the widest text columns give way until all fits."""
+    """Rows under a header, numbers right-aligned. The last column gives way first, then the widest."""
     values = [list(row) for row in rows]
     texts = [[_format(value) for value in row] for row in values]
     right = [
@@ -48,6 +49,7 @@ def table(header: Sequence[str], rows: Iterable[Sequence[object]], indent: str =
     ]
     widths = [max(cells(line[i]) for line in [list(header), *texts]) for i in range(len(header))]
     room = WIDTH - len(indent) - 2 * (len(header) - 1)
+    widths[-1] = max(min(widths[-1], _LAST), widths[-1] - max(0, sum(widths) - room))
     while sum(widths) > room and max(widths) > 8:
         widths[widths.index(max(widths))] -= 1
     lines = [_line(header, widths, right), *(_line(row, widths, right) for row in texts)]

@@ -11,7 +11,7 @@ from samespace.demo.dbt import Project
 from samespace.demo.errors import DemoError
 from samespace.demo.project import repository
 from samespace.demo.report import Relations, Report
-from samespace.demo.screen import require, say, section, short_path
+from samespace.demo.screen import dbt_command, require, say, section, short_path
 from samespace.demo.tables import one_line, shorten, table
 
 RELATIONS = Relations(
@@ -120,7 +120,7 @@ def _next(project: Project, seconds: float) -> None:
             f"    duckdb {file} \"from samespace.search_by_key('{RELATIONS.embeddings}', '1004', 5)\"",
             f'    duckdb {file} "select cluster_terms, count(*) from analytics.ticket_overview group by all"',
             "  a question of your own:",
-            f'    .venv/bin/dbt show --inline "{QUESTION}"',
+            f'    {dbt_command(Path.cwd())} show --inline "{QUESTION}"',
             "  your own file, CSV or Parquet:",
             "    make demo CSV=tickets.csv KEY=id TEXT=message",
         ],

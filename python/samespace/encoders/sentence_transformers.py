@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from samespace.encoders._locations import cached_revision, hub_error, local_path
@@ -31,21 +32,21 @@ class SentenceTransformersEncoder(Encoder):
 
     def __init__(self, spec: ModelSpec) -> None:
         super().__init__(spec)
+        local = local_path(spec)  # before the import of some seconds: a wrong path is told at once
         library = vendor("sentence_transformers", _EXTRA, spec.model_id)
         self._torch = vendor("torch", _EXTRA, spec.model_id)
         self._threads = cpu_threads(spec.runtime.get("threads"))
         self._torch.set_num_threads(self._threads)
         vendor("transformers", _EXTRA, spec.model_id).utils.logging.disable_progress_bar()
         self.device = self._choose_device()
-        self._model = self._load(library)
+        self._model = self._load(library, local)
         self.resolved_revision = cached_revision(spec, "config.json") if spec.load_from is None else None
         self._set_window()
         self._check_dimension()
         self._counter = self._token_counter()
         self.notes: tuple[str, ...] = self._prompt_notes()
 
-    def _load(self, library: Any) -> Any:
-        local = local_path(self.spec)
+    def _load(self, library: Any, local: Path | None) -> Any:
         try:
             model = library.SentenceTransformer(
                 str(local or self.spec.identity["model"]), device=self.device,
@@ -142,7 +143,7 @@ class SentenceTransformersEncoder(Encoder):
                 convert_to_numpy=True, normalize_embeddings=False,
             )
         except RuntimeError as error:
-            if isinstance(error, self._torch.OutOfMemoryError):
+            if isinstance(error, self._torch.cuda.OutOfMemoryError):
                 raise
             if "memory" in str(error).lower():  # torch's CPU and MPS allocators raise plain RuntimeError
                 raise MemoryError(str(error)) from error

@@ -48,7 +48,7 @@ class WordVectorsEncoder(Encoder):
         self._lowercase = bool(spec.identity.get("lowercase", True))
         file = one_file(source, _VECTORS, spec, "model")
         if file.suffix == ".npy":
-            words = one_file(part_path(spec, "words", file), _WORDS, spec, "words")
+            words = one_file(part_path(spec, "tokenizer", file), _WORDS, spec, "tokenizer")
             self._rows, self._matrix = _from_npy(file, words, spec)
         else:
             self._rows, self._matrix = _from_text(file, spec)

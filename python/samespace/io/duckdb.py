@@ -38,23 +38,29 @@ class DuckDBStore:
     """The package's own schema in one DuckDB database, through a connection that somebody else owns."""
 
     def __init__(self, connection: Any, catalog: str, schema: str) -> None:
-        self.connection = connection
+        self.connection, self.catalog = connection, catalog
         self.schema = f"{quote(catalog)}.{quote(schema)}"
 
     @property
     def identity(self) -> str:
-        path = self._rows("select path from duckdb_databases() where database_name = current_database()")
+        path = self._rows("select path from duckdb_databases() where database_name = ?", [self.catalog])
         return f"duckdb:{path[0][0] if path else ''}:{self.schema}"
 
     def table(self, name: str) -> str:
         return f"{self.schema}.{quote(name)}"
 
     def prepare(self) -> None:
-        """Create the schema and its tables where they are missing."""
-        self._run(f"create schema if not exists {self.schema}")
+        """Create the schema and its tables where they are missing; StorageError where that is refused."""
+        try:
+            self._run(f"create schema if not exists {self.schema}")
+        except Exception as error:  # the driver's own classes would make this module import it
+            raise StorageError(
+                f"samespace: the schema {self.schema} is not there and cannot be created: {error}. "
+                "Create it, or point the var samespace_schema at a schema that may be written to."
+            ) from error
         for name, columns in TABLES.items():
-            columns = columns.format(float_list="float[]", text_list="text[]")
-            self._run(f"create table if not exists {self.table(name)} ({columns})")
+            typed = columns.format(float_list="float[]", text_list="text[]")
+            self._run(f"create table if not exists {self.table(name)} ({typed})")
 
     def prepare_cache(self, spec: ModelSpec, temporary: bool = False) -> str:
         """The cache table of a model, created where missing. Temporary: of this connection, empty."""
@@ -73,8 +79,8 @@ class DuckDBStore:
         if not self._has_registry():
             return None
         rows = self._rows(
-            f"select digest, canary_version, canaries, dimension, revision, checksum, space, unit_norm, verified "
-            f"from {self.table(REGISTRY)} where model_id = ?",
+            "select digest, canary_version, canaries, dimension, revision, checksum, space, unit_norm, "
+            f"verified from {self.table(REGISTRY)} where model_id = ?",
             [model_id],
         )
         if not rows:
@@ -100,15 +106,16 @@ class DuckDBStore:
 
     def _unreadable(self, model_id: str) -> StorageError:
         return StorageError(
-            f"samespace: the row of {model_id} in {self.table(REGISTRY)} is not what samespace wrote: it was edited or "
-            "damaged. Restore it from a backup, or bump version: in the model's spec to start a new space. "
-            "Nothing was embedded."
+            f"samespace: the row of {model_id} in {self.table(REGISTRY)} is not what samespace wrote: it was "
+            "edited or damaged. Restore it from a backup, or bump version: in the model's spec to start a new "
+            "space. Nothing was embedded."
         )
 
     def twin(self, spec: ModelSpec) -> Registration | None:
         """The first registration of the same fingerprint under another name."""
         rows = self._has_registry() and self._rows(
-            f"select model_id from {self.table(REGISTRY)} where digest = ? and model_id <> ? order by first_used_at limit 1",
+            f"select model_id from {self.table(REGISTRY)} where digest = ? and model_id <> ? "
+            "order by first_used_at limit 1",
             [spec.digest, spec.model_id],
         )
         return self.registration(rows[0][0]) if rows else None
@@ -118,17 +125,17 @@ class DuckDBStore:
             f"insert into {self.table(REGISTRY)} "
             f"values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, {NOW}, {NOW})",
             [
-                spec.model_id, row.space, spec.name, spec.provider, spec.digest, spec.to_json(), spec.dimension,
-                row.unit_norm, row.verified, row.revision, row.canary_version, row.canaries.ravel(), checksum(row),
-                __version__,
+                spec.model_id, row.space, spec.name, spec.provider, spec.digest, spec.to_json(),
+                spec.dimension, row.unit_norm, row.verified, row.revision, row.canary_version,
+                row.canaries.ravel(), checksum(row), __version__,
             ],
         )  # fmt: skip
 
     def mark_verified(self, row: Registration) -> None:
         """Note the time of a passed check, and the space that the project declares for the model now."""
         self._run(
-            f"update {self.table(REGISTRY)} set last_verified_at = {NOW}, space = ?, verified = ?, checksum = ? "
-            "where model_id = ?",
+            f"update {self.table(REGISTRY)} set last_verified_at = {NOW}, space = ?, verified = ?, "
+            "checksum = ? where model_id = ?",
             [row.space, row.verified, checksum(row), row.model_id],
         )
 
@@ -156,23 +163,25 @@ class DuckDBStore:
         self._run(
             f"insert into {cache} (role, content_hash, embedding, created_at) "
             f"select ?, content_hash, any_value(embedding), {NOW} from {target} "
-            f"where model_id = ? and embedding is not null and content_hash in (select content_hash from {stage}) "
-            f"and content_hash not in (select content_hash from {cache} where role = ?) group by content_hash",
+            "where model_id = ? and embedding is not null "
+            f"and content_hash in (select content_hash from {stage}) "
+            f"and content_hash not in (select content_hash from {cache} where role = ?) "
+            "group by content_hash",
             [role, model_id, role],
         )
 
     def collect_pending(
         self, stage: str, text: str, cache: str, role: Role, rows: int, size: int
     ) -> tuple[int, int, int]:
-        """Number the texts to embed, longest first, into pages of at most ``rows`` texts and about ``size`` bytes.
+        """Number the texts to embed, longest first, in pages of up to ``rows`` texts and some ``size`` bytes.
 
         Returns (distinct texts in the stage, texts to embed, their characters).
         """
         self._run(
             f"create or replace temp table __samespace_pending as with missing as ("
             f"select content_hash, any_value({quote(text)}) as value from {stage} "
-            f"where content_hash is not null "
-            f"and content_hash not in (select content_hash from {cache} where role = ?) group by content_hash), "
+            f"where content_hash is not null and content_hash not in "
+            f"(select content_hash from {cache} where role = ?) group by content_hash), "
             f"numbered as (select *, row_number() over longest - 1 as position, "
             f"sum(octet_length(encode(value))) over longest as bytes from missing "
             f"window longest as (order by length(value) desc, content_hash)) "
@@ -214,8 +223,8 @@ class DuckDBStore:
             {
                 "content_hash": pa.array(hashes, pa.string()),
                 "embedding": values,
-                "tokens": pa.array(tokens if tokens is not None else [None] * count, pa.int32()),
-                "truncated": pa.array(truncated if truncated is not None else [None] * count, pa.bool_()),
+                "tokens": _column(tokens, count, pa.int32()),
+                "truncated": _column(truncated, count, pa.bool_()),
             }
         )
         self.connection.register("__samespace_page", table)
@@ -236,17 +245,25 @@ class DuckDBStore:
         )
         return [str(row[0]) for row in rows]
 
-    def cached_vector(self, cache: str, role: Role, content_hash: str) -> list[float] | None:
+    def cached_vectors(
+        self, cache: str, role: Role, hashes: Sequence[str]
+    ) -> dict[str, NDArray[np.float32] | None]:
+        """The kept vectors by content_hash: float32 [dimension], None for a text that has no vector."""
+        import numpy as np
+
         rows = self._rows(
-            f"select embedding from {cache} where role = ? and content_hash = ?", [role, content_hash]
+            f"select content_hash, embedding from {cache} "
+            "where role = ? and content_hash in (select unnest(?))",
+            [role, list(hashes)],
         )
-        return list(rows[0][0]) if rows and rows[0][0] is not None else None
+        return {row[0]: None if row[1] is None else np.asarray(row[1], dtype=np.float32) for row in rows}
 
     def write_outcome(self, rows: Sequence[Sequence[Any]]) -> None:
         """Hand the result back to Jinja: one row per model, in a temp table of this connection."""
         self._run(
             "create or replace temp table __samespace_outcome (model_id text, message text, cache text, "
-            "distinct_texts bigint, embedded bigint, tokens bigint, seconds double, engine text, precision text)"
+            "distinct_texts bigint, embedded bigint, tokens bigint, seconds double, engine text, "
+            "precision text)"
         )
         for row in rows:
             self._run("insert into __samespace_outcome values (?, ?, ?, ?, ?, ?, ?, ?, ?)", list(row))
@@ -257,3 +274,9 @@ class DuckDBStore:
     def _rows(self, sql: str, parameters: Sequence[Any] | None = None) -> list[tuple[Any, ...]]:
         self._run(sql, parameters)
         return self.connection.fetchall()  # type: ignore[no-any-return]
+
+
+def _column(values: Sequence[Any] | None, count: int, kind: Any) -> Any:
+    import pyarrow as pa
+
+    return pa.nulls(count, kind) if values is None else pa.array(values, kind)

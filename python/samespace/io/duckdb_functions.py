@@ -1,33 +1,36 @@
-"""The SQL functions that encode on DuckDB: a text column, and a query text."""
+"""The SQL functions that encode on DuckDB: a text column, and a query text.
+
+Both return ``STRUCT(embedding FLOAT[], error VARCHAR)``: an exception raised here would reach the person
+running dbt with a traceback, so the sentence travels as a value and SQL stops with it.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+import traceback
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from samespace._faults import said, unusable
 from samespace.canaries import verified_encoder
-from samespace.errors import EncoderError, InputError
+from samespace.errors import EncoderError, InputError, SamespaceError
 from samespace.io.duckdb import DuckDBStore
+from samespace.io.duckdb_job import dbt_log, debug
 from samespace.pump import fill_lock
 from samespace.spec import ModelSpec, Role
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-    from duckdb import DuckDBPyConnection
+    import numpy as np
+    from numpy.typing import NDArray
 
     from samespace.encoders.base import Encoder
 
-
-def _log(message: str) -> None:
-    from samespace.io.duckdb_job import dbt_log
-
-    dbt_log()(message)
+RESULT = "STRUCT(embedding FLOAT[], error VARCHAR)"
 
 
 class _Request:
-    """The JSON that the macros render: which model, and where the registry is."""
+    """The JSON that the macros render: which model, and where the registry and the cache are."""
 
     def __init__(self, connection: Any, text: str) -> None:
         fields = json.loads(text)
@@ -35,97 +38,103 @@ class _Request:
         # The connection that runs the query is busy with it; a cursor of its own is not.
         self.store = DuckDBStore(connection.cursor(), fields["catalog"], fields["schema"])
 
-    def encoder(self) -> Encoder:
+    def vectors(self, texts: Sequence[str], role: Role) -> dict[str, NDArray[np.float32] | None]:
+        """A vector per distinct text, from the cache or from the verified encoder, which fills the cache."""
+        hashes = {text: _content_hash(text) for text in texts}
         self.store.prepare()
-        return verified_encoder(self.spec, self.store, _log)
+        cache, kept_as = self.store.prepare_cache(self.spec), self.spec.cache_role(role)
+        known = self.store.cached_vectors(cache, kept_as, list(hashes.values()))
+        missing = [text for text, content_hash in hashes.items() if content_hash not in known]
+        if missing:
+            made = self.encode(missing, role)
+            self.store.write_page(cache, kept_as, [hashes[text] for text in missing], made, None, None)
+            known |= {
+                hashes[text]: row if row.any() else None for text, row in zip(missing, made, strict=True)
+            }
+        return {text: known[content_hash] for text, content_hash in hashes.items()}
+
+    def encode(self, texts: Sequence[str], role: Role) -> NDArray[np.float32]:
+        import numpy as np
+
+        encoder: Encoder = verified_encoder(self.spec, self.store, dbt_log())
+        vectors = np.ascontiguousarray(encoder.encode(texts, role), dtype=np.float32)
+        fault = unusable(vectors, len(texts), self.spec, encoder)
+        if fault is not None:
+            reason, position = fault
+            text = "" if position is None else f", first for '{texts[position][:80]}'"
+            raise EncoderError(f"samespace: {self.spec.model_id} {reason}{text}. None of them was stored.")
+        return vectors
 
     def close(self) -> None:
         self.store.connection.close()
 
 
-def register_embed(connection: DuckDBPyConnection) -> None:
-    """``samespace_embed(request, text, role) -> FLOAT[]``: a vector per text, NULL for NULL."""
+def _content_hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
-    def samespace_embed(requests: pa.Array, texts: pa.Array, roles: pa.Array) -> pa.Array:
-        import pyarrow as pa
 
-        if not len(texts):
-            return pa.array([], pa.list_(pa.float32()))
-        request = _Request(connection, requests[0].as_py())
+def _answer(connection: Any, request_text: str, texts: Sequence[str], role: Role) -> tuple[Any, str | None]:
+    """(vectors by text, None), or (None, the sentence to stop with)."""
+    # Two threads of one query come here at once: the lock keeps their writes and the encoder apart.
+    with fill_lock:
         try:
-            with fill_lock:
-                return _embed_distinct(request, texts.to_pylist(), roles[0].as_py())
+            request = _Request(connection, request_text)
+        except (SamespaceError, KeyError, ValueError) as error:
+            return None, f"samespace: the request of the dbt package cannot be read: {error}"
+        try:
+            return request.vectors(texts, role), None
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:  # noqa: BLE001  # a panic in native code is no Exception
+            debug(f"encoding with {request.spec.model_id} failed:\n{traceback.format_exc()}")
+            if isinstance(error, SamespaceError):
+                return None, str(error)
+            return None, f"samespace: {request.spec.model_id}: {said(error, request.spec)}."
         finally:
             request.close()
 
+
+def register_embed(connection: Any) -> None:
+    """``samespace_embed(request, text, role)``: a vector per text, NULL for NULL."""
+
+    # DuckDB evaluates these annotations: names of a library that is not imported yet would not resolve.
+    def samespace_embed(requests: Any, texts: Any, roles: Any) -> Any:
+        import pyarrow as pa
+
+        answer = pa.struct([("embedding", pa.list_(pa.float32())), ("error", pa.string())])
+        values = texts.to_pylist()
+        distinct = list(dict.fromkeys(text for text in values if text is not None))
+        if not distinct:
+            return pa.array([{"embedding": None, "error": None}] * len(values), answer)
+        vectors, error = _answer(connection, requests[0].as_py(), distinct, roles[0].as_py())
+        rows = [None if error or text is None else vectors[text] for text in values]
+        columns = [pa.array(rows, answer[0].type), pa.array([error] * len(rows), pa.string())]
+        return pa.StructArray.from_arrays(columns, fields=list(answer))
+
     connection.create_function(
-        "samespace_embed", samespace_embed, ["VARCHAR", "VARCHAR", "VARCHAR"], "FLOAT[]",
+        "samespace_embed", samespace_embed, ["VARCHAR", "VARCHAR", "VARCHAR"], RESULT,
         type="arrow", null_handling="special", side_effects=True,
     )  # fmt: skip
 
 
-def _embed_distinct(request: _Request, texts: list[str | None], role: Role) -> pa.Array:
-    import pyarrow as pa
+def register_query_vector(connection: Any) -> None:
+    """``samespace_query_vector(request, text)``: the vector of a query text, embedded once and cached."""
 
-    distinct = list(dict.fromkeys(text for text in texts if text is not None))
-    if not distinct:
-        return pa.array([None] * len(texts), pa.list_(pa.float32()))
-    vectors = _encode(request, distinct, role)
-    positions = {text: position for position, text in enumerate(distinct)}
-    rows = [vectors[positions[text]] if text in positions else None for text in texts]
-    return pa.array(rows, pa.list_(pa.float32()))
-
-
-def _encode(request: _Request, texts: list[str], role: Role) -> Any:
-    import numpy as np
-
-    encoder = request.encoder()
-    vectors = encoder.encode(texts, role)
-    if vectors.shape != (len(texts), request.spec.dimension):
-        raise EncoderError(
-            f"samespace: {request.spec.model_id} returned an array of shape {vectors.shape}; expected "
-            f"({len(texts)}, {request.spec.dimension})."
-        )
-    unusable = ~np.isfinite(vectors).all(axis=1) | ~vectors.any(axis=1)
-    if unusable.any() and not encoder.allows_missing:
-        raise EncoderError(f"samespace: {request.spec.model_id} returned a vector of NaN, infinity or only zeros.")
-    return [None if bad else vector for bad, vector in zip(unusable, vectors, strict=True)]
-
-
-def register_query_vector(connection: DuckDBPyConnection) -> None:
-    """``samespace_query_vector(request, text) -> FLOAT[]``: the vector of a query text, embedded once and cached."""
-
-    def samespace_query_vector(request_text: str, text: str) -> list[float]:
-        request = _Request(connection, request_text)
-        try:
-            with fill_lock:
-                return _query_vector(request, text)
-        finally:
-            request.close()
+    def samespace_query_vector(request: str, text: str) -> dict[str, Any]:
+        vectors, error = _answer(connection, request, [text], "query")
+        if error is None and vectors[text] is None:
+            error = str(
+                InputError(f"there is no vector for the query text '{text}': none of its words is known")
+            )
+        return {"embedding": None if error else vectors[text].tolist(), "error": error}
 
     connection.create_function(
-        "samespace_query_vector", samespace_query_vector, ["VARCHAR", "VARCHAR"], "FLOAT[]",
+        "samespace_query_vector", samespace_query_vector, ["VARCHAR", "VARCHAR"], RESULT,
         side_effects=True,
     )  # fmt: skip
 
 
-def _query_vector(request: _Request, text: str) -> list[float]:
-    store, spec = request.store, request.spec
-    role = spec.cache_role("query")
-    content_hash = hashlib.sha256(text.encode()).hexdigest()
-    store.prepare()
-    cache = store.prepare_cache(spec)
-    known = store.cached_vector(cache, role, content_hash)
-    if known is not None:
-        return known
-    vector = _encode(request, [text], "query")[0]
-    if vector is None:
-        raise InputError(f"samespace: {spec.model_id} has no vector for the query text '{text}': it knows none of its words.")
-    store.write_page(cache, role, [content_hash], vector.reshape(1, -1), None, None)
-    return [float(value) for value in vector]
-
-
-FUNCTIONS: dict[str, Callable[[DuckDBPyConnection], None]] = {
+FUNCTIONS: dict[str, Callable[[Any], None]] = {
     "samespace_embed": register_embed,
     "samespace_query_vector": register_query_vector,
 }

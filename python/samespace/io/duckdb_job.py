@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import logging
 import threading
+import traceback
 from collections.abc import Callable
 from typing import Any
 
@@ -24,18 +24,36 @@ def run(connection: Any, request: str) -> None:
     fields = json.loads(request)
     store = DuckDBStore(connection, fields["catalog"], fields["schema"])
     log = dbt_log()
+    stopped = threading.Event()
     try:
-        with _interrupt_sets(connection) as stopped:
+        with _interrupt_sets(connection, stopped):
             job = read_job(fields)
             filled = fill(
                 job, store, lambda spec, prove=None: verified_encoder(spec, store, log, prove), log, stopped
             )
         store.write_outcome([_row(done) for done in filled])
-    except SamespaceError as error:
-        store.write_outcome([_failure(str(error))])
-    except Exception as error:
-        logging.getLogger("samespace").debug("fill failed", exc_info=True)
-        store.write_outcome([_failure(f"samespace: {type(error).__name__}: {error}")])
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # noqa: BLE001  # a panic in native code is no Exception, and would hang dbt
+        debug(f"the fill of {fields['title']} failed:\n{traceback.format_exc()}")
+        message = sentence(error, fields["title"], stopped)
+        if stopped.is_set():
+            # dbt shows no message of a node that it cancelled.
+            log(message)
+        store.write_outcome([_failure(message)])
+
+
+def sentence(error: BaseException, title: str, stopped: threading.Event) -> str:
+    """What the person running dbt reads; the traceback goes to the debug log."""
+    if isinstance(error, SamespaceError):
+        return str(error)
+    if stopped.is_set():
+        return (
+            f"samespace: {title}: stopped. The table is as it was, the vectors made so far are kept, and the "
+            "next run goes on from there."
+        )
+    said = " ".join(str(error).split())
+    return f"samespace: {title}: {type(error).__name__}: {said}. dbt's debug log has the details."
 
 
 def read_job(fields: dict[str, Any]) -> Job:
@@ -58,17 +76,23 @@ def dbt_log() -> Callable[[str], None]:
     from dbt.adapters.events.logging import AdapterLogger
 
     logger = AdapterLogger("samespace")
-    return lambda message: logger.info(message)
+    return logger.info  # type: ignore[no-any-return]
+
+
+def debug(message: str) -> None:
+    """A line for dbt's debug log."""
+    from dbt.adapters.events.logging import AdapterLogger
+
+    AdapterLogger("samespace").debug(message)
 
 
 class _interrupt_sets:
-    """dbt cancels a DuckDB node by interrupting its cursor, a no-op between queries: turn it into an Event."""
+    """dbt cancels a node by interrupting its cursor, which does nothing between queries: set an Event too."""
 
-    def __init__(self, connection: Any) -> None:
-        self.connection = connection
-        self.stopped = threading.Event()
+    def __init__(self, connection: Any, stopped: threading.Event) -> None:
+        self.connection, self.stopped = connection, stopped
 
-    def __enter__(self) -> threading.Event:
+    def __enter__(self) -> None:
         interrupt = self.connection.interrupt
 
         def stop() -> None:
@@ -76,7 +100,6 @@ class _interrupt_sets:
             interrupt()
 
         self.connection.interrupt = stop
-        return self.stopped
 
     def __exit__(self, *_: object) -> None:
         del self.connection.interrupt

@@ -67,7 +67,8 @@ class Request:
         if not isinstance(given, dict):
             return float(given)
         if space not in given:
-            raise KernelError(f"threshold names {', '.join(sorted(given))}, but the relation also holds {space}")
+            named = ", ".join(sorted(given))
+            raise KernelError(f"threshold names {named}, but the relation also holds {space}")
         return float(given[space])
 
 
@@ -208,7 +209,7 @@ def run_kernel(kernel: str, text: str, connection: Any, log: Log) -> pa.Table:
         request.cursor.close()
     for reason, rows in request.left_out.items():
         if rows:
-            log(f"{who}: {rows:,} rows take no part: they have {reason}")
+            log(f"{who}: rows left out: {rows:,} with {reason}")
     return pa.Table.from_batches(batches, schema=result_schema(kernel))
 
 
@@ -222,8 +223,12 @@ def _register(kernel: str, connection: DuckDBPyConnection) -> None:
     """Create ``samespace_<kernel>`` on a connection."""
     # A lambda, because DuckDB evaluates annotations. "side_effects" keeps EXPLAIN from running it.
     connection.create_function(
-        f"samespace_{kernel}", lambda requests: _answer(kernel, connection, requests),
-        ["VARCHAR"], f"STRUCT({RESULTS[kernel]})[]", type="arrow", side_effects=True,
+        f"samespace_{kernel}",
+        lambda requests: _answer(kernel, connection, requests),
+        ["VARCHAR"],
+        f"STRUCT({RESULTS[kernel]})[]",
+        type="arrow",
+        side_effects=True,
     )  # type: ignore[call-overload]
 
 

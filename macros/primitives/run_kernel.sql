@@ -1,0 +1,96 @@
+{#-
+    SQL for FROM: what a kernel returns, as rows. `request` is a mapping that becomes JSON; its `select` is the SQL by
+    which the kernel reads its rows (see samespace._kernel_rows). Ask samespace._use_kernel first whether one can run.
+-#}
+{% macro run_kernel(kernel, request) %}
+    {{ return(adapter.dispatch('run_kernel', 'samespace')(kernel, request)) }}
+{% endmacro %}
+
+{% macro default__run_kernel(kernel, request) %}
+    {{ samespace._raise(request.macro, "the adapter '" ~ target.type ~ "' runs no kernels here; use duckdb") }}
+{% endmacro %}
+
+{#- One call whose result is a list of structs: a scalar function sees 2,048 rows at a time, a table function cannot be
+    written in Python. https://duckdb.org/docs/stable/sql/query_syntax/unnest -#}
+{% macro duckdb__run_kernel(kernel, request) %}
+    {{ return('(select unnest(samespace_' ~ kernel ~ '(' ~ samespace.string_literal(tojson(request))
+        ~ '), recursive := true))') }}
+{% endmacro %}
+
+
+{#- Whether to run a kernel, given the argument `method`. `infos` are the relations it would read. -#}
+{% macro _use_kernel(kernel, method, macro, infos) %}
+    {{ samespace._check_args(macro, [{'name': 'method', 'value': method, 'rule': 'one_of', 'allowed': ['auto', 'sql', 'kernel']}]) }}
+    {% if method == 'sql' or not execute %}
+        {{ return(method == 'kernel') }}
+    {% endif %}
+    {% set obstacle = samespace._kernel_obstacle(kernel, infos) %}
+    {# What compile and docs render is not executed: they show the kernel's SQL rather than stop. #}
+    {% if obstacle and method == 'kernel' and flags.WHICH not in ['compile', 'generate', 'list', 'parse'] %}
+        {{ samespace._raise(macro, obstacle) }}
+    {% endif %}
+    {{ return(method == 'kernel' or not obstacle) }}
+{% endmacro %}
+
+
+{#- Why no kernel can run here, as a sentence, or ''. -#}
+{% macro _kernel_obstacle(kernel, infos) %}
+    {% if flags.WHICH == 'show' %}
+        {{ return('dbt show runs no kernel. Build the model, then show its table.') }}
+    {% endif %}
+    {% for info in infos if info.inline %}
+        {{ return("a kernel reads tables, and '" ~ info.title ~ "' is none here: it is a CTE of a unit test or an ephemeral model."
+            ~ " Materialize it as a table; in a unit test, test the models behind this one.") }}
+    {% endfor %}
+    {% set materialized = (model | default({})).get('config', {}).get('materialized') %}
+    {% if materialized not in ['table', 'incremental'] %}
+        {{ return('a kernel runs only while dbt builds a table or an incremental model, and this is '
+            ~ ('a ' ~ materialized if materialized else 'no model') ~ ". Set materialized='table'.") }}
+    {% endif %}
+    {% if not samespace.function_exists('samespace_' ~ kernel) %}
+        {{ return('it needs the function samespace_' ~ kernel ~ ', which is not registered on this connection.'
+            ~ ' Add these lines to the output in profiles.yml:\nplugins:\n  - module: samespace.duckdb_plugin') }}
+    {% endif %}
+    {{ return('') }}
+{% endmacro %}
+
+
+{#-
+    SQL that numbers all rows of a relation: key, model_id, ordinal (place by key, then model_id), entity (place by key)
+    and, where `order_by` is given, priority. Kernels answer in ordinals; join the answer back with this.
+-#}
+{% macro _kernel_keys(info, order_by=none) %}
+    {% set order = info.key_sql ~ ', ' ~ info.model_id_sql %}
+    {% set priority = ',\n        row_number() over (order by ' ~ order_by ~ ', ' ~ order ~ ') as priority' if order_by else '' %}
+    {{ return('
+    select
+        ' ~ info.key_sql ~ ' as key,
+        ' ~ info.model_id_sql ~ ' as model_id,
+        rank() over (order by ' ~ order ~ ') as ordinal,
+        rank() over (order by ' ~ info.key_sql ~ ') as entity' ~ priority ~ '
+    from ' ~ info.sql) }}
+{% endmacro %}
+
+
+{#-
+    SQL by which a kernel reads rows: ordinal, entity, space, embedding, priority (the order of `order_by`, else of the
+    key) and previous (`cluster_id` of the same row in the relation `previous`, else NULL). Vectors pass through the join
+    once, unsorted; numbering is done on the keys alone.
+-#}
+{% macro _kernel_rows(info, where=none, order_by=none, previous=none) %}
+    {% set lookup = '
+    left join ' ~ previous ~ ' as __samespace_before
+        on __samespace_before.key = __samespace_keys.key and __samespace_before.model_id = __samespace_keys.model_id' %}
+    {{ return('
+    select
+        __samespace_keys.ordinal,
+        __samespace_keys.entity,
+        ' ~ samespace.space_of('__samespace_keys.model_id') ~ ' as space,
+        __samespace_rows.' ~ info.embedding_sql ~ ' as embedding,
+        __samespace_keys.' ~ ('priority' if order_by else 'ordinal') ~ ' as priority,
+        ' ~ ('__samespace_before.cluster_id' if previous else 'cast(null as bigint)') ~ ' as previous
+    from (select * from ' ~ info.sql ~ (' where (' ~ where ~ ')' if where else '') ~ ') as __samespace_rows
+    inner join (' ~ samespace._kernel_keys(info, order_by) ~ ') as __samespace_keys
+        on __samespace_rows.' ~ info.key_sql ~ ' = __samespace_keys.key
+        and __samespace_rows.' ~ info.model_id_sql ~ ' = __samespace_keys.model_id' ~ (lookup if previous else '')) }}
+{% endmacro %}

@@ -1,0 +1,80 @@
+{#- A model_id from the name of a model, or from a full id (rows that another project embedded have no name here). -#}
+{% macro _id_of(model, macro) %}
+    {% if model is string and modules.re.match('^[A-Za-z_][A-Za-z0-9_-]*@[0-9a-f]{8}$', model) %}
+        {{ return(model) }}
+    {% endif %}
+    {{ return(samespace._spec(model, macro).model_id) }}
+{% endmacro %}
+
+
+{#-
+    {model_id: rows} that a relation holds now, asked while dbt builds or shows; {} elsewhere. Stops where a column is
+    missing, or where the relation already has a column that the result adds.
+-#}
+{% macro _held_ids(macro, info, added=[]) %}
+    {% set held = {} %}
+    {% if not execute or info.inline or flags.WHICH not in ['run', 'build', 'retry', 'show'] %}
+        {{ return(held) }}
+    {% endif %}
+    {% set existing = adapter.get_relation(info.relation.database, info.relation.schema, info.relation.identifier) %}
+    {% if existing is none %}
+        {{ return(held) }}
+    {% endif %}
+    {{ samespace._check_relation_columns(macro, info, adapter.get_columns_in_relation(existing) | map(attribute='name') | map('lower') | list, added) }}
+    {% for row in run_query('select ' ~ info.model_id_sql ~ ', count(*) from ' ~ info.sql ~ ' group by 1 order by 1').rows %}
+        {% do held.update({row[0]: row[1] | int}) %}
+    {% endfor %}
+    {{ return(held) }}
+{% endmacro %}
+
+
+{% macro _check_relation_columns(macro, info, columns, added) %}
+    {% for name in [info.key, info.embedding, info.model_id] if name | lower not in columns %}
+        {{ samespace._raise(macro, "'" ~ info.title ~ "' has no column '" ~ name ~ "'; it has: " ~ (columns | join(', '))
+            ~ '. Pass key= and embedding= where they have other names; every row needs a model_id.') }}
+    {% endfor %}
+    {% for name in added if name in columns %}
+        {{ samespace._raise(macro, "'" ~ info.title ~ "' has a column '" ~ name ~ "', which the result adds; rename it first") }}
+    {% endfor %}
+{% endmacro %}
+
+
+{#- Stop while rendering where it is known that the relation holds nothing of the query's space. -#}
+{% macro _check_space(macro, info, held, id) %}
+    {{ samespace.assert_one_space(macro, info.title, info.model_ids, 'the query vector', [id]) }}
+    {{ samespace.assert_one_space(macro, info.title, held.keys() | reject('none') | list, 'the query vector', [id]) }}
+{% endmacro %}
+
+
+{#- Log how many rows are left out because of their model_id. -#}
+{% macro _say_other_spaces(macro, info, held, ids) %}
+    {% set spaces, others, counts = [], [], [] %}
+    {% for id in ids %}{% do spaces.append(samespace._space_of_id(id)) %}{% endfor %}
+    {% for id, rows in held.items() if id is none or samespace._space_of_id(id) not in spaces %}
+        {% do others.append((id if id is not none else 'no model_id') ~ ' (' ~ '{:,}'.format(rows) ~ ')') %}
+        {% do counts.append(rows) %}
+    {% endfor %}
+    {% if others %}
+        {{ samespace._say(macro, "'" ~ info.title ~ "': rows left out: " ~ '{:,}'.format(counts | sum)
+            ~ ' because of their model_id: ' ~ (others | join(', ')) ~ '. samespace.excluded_rows lists them.') }}
+    {% endif %}
+{% endmacro %}
+
+
+{#- SQL of one boolean: stops with the message of the first [condition, message SQL] that holds, else true. -#}
+{% macro _stop_if(problems) %}
+    {% set conditions, branches = [], [] %}
+    {% for condition, message in problems %}
+        {% do conditions.append('(' ~ condition ~ ')') %}
+        {% do branches.append('when ' ~ condition ~ ' then ' ~ message) %}
+    {% endfor %}
+    {{ return(samespace.error_if(conditions | join(' or '), 'case ' ~ (branches | join(' ')) ~ ' end')) }}
+{% endmacro %}
+
+
+{#- SQL: the sentence of a refused comparison, with ids that only the rows know. -#}
+{% macro _different_spaces_sql(macro, left_title, left_ids_sql, right_title, right_ids_sql) %}
+    {% set sentence = 'samespace.' ~ macro ~ ': ' ~ samespace._different_spaces(left_title, ['<<left>>'], right_title, ['<<right>>']) %}
+    {% set literal = samespace.string_literal(sentence) %}
+    {{ return('(' ~ literal.replace('<<left>>', "' || " ~ left_ids_sql ~ " || '").replace('<<right>>', "' || " ~ right_ids_sql ~ " || '") ~ ')') }}
+{% endmacro %}

@@ -1,0 +1,115 @@
+{#-
+    The k rows most similar to one query: a text, a vector with the model it comes from, or the row with a key (which
+    is left out of its own answer). The relation's columns without the vector, then similarity and rank.
+-#}
+{% macro search(relation, query=none, query_vector=none, query_model=none, query_key=none, k=10, where=none, model=none, key=none, embedding=none) %}
+    {{ return(adapter.dispatch('search', 'samespace')(relation, query, query_vector, query_model, query_key, k, where, model, key, embedding)) }}
+{% endmacro %}
+
+{% macro default__search(relation, query, query_vector, query_model, query_key, k, where, model, key, embedding) %}
+    {{ samespace._check_search(query, query_vector, query_model, query_key, k, where, model) }}
+    {% set info = samespace._as_relation(relation, 'search', key=key, embedding=embedding) %}
+    {% set held = samespace._held_ids('search', info, ['similarity', 'rank']) %}
+    {% if query_key is not none %}
+        {% set asked = samespace._query_by_key(info, held, query_key, model) %}
+    {% else %}
+        {% set asked = samespace._query_by_vector(info, query, query_vector, query_model or model) %}
+        {{ samespace._check_space('search', info, held, asked.id) }}
+        {{ samespace._say_other_spaces('search', info, held, [asked.id]) }}
+    {% endif %}
+    {{ return(samespace._search_sql(info, asked, k, where)) }}
+{% endmacro %}
+
+
+{#-
+    The fast similarity finds a few rows too many (an index could serve it), the exact one ranks them. The guard is a
+    branch of its own below the window: no planner may leave it out, not even where nothing is found.
+-#}
+{% macro _search_sql(info, asked, k, where) %}
+{% set own_columns = ['__samespace_vector', '__samespace_fast', '__samespace_similarity'] %}
+{% set sql %}
+with __samespace_query as (
+    {{ asked.sql }}
+),
+
+__samespace_guard as (
+    {{ samespace._search_guard(info, asked) }}
+),
+
+__samespace_candidates as (
+    select *
+    from (
+        select
+            r.*,
+            q.embedding as __samespace_vector,
+            {{ samespace.cosine_similarity('r.' ~ info.embedding_sql, 'q.embedding') }} as __samespace_fast
+        from (
+            select * from {{ info.sql }}{{ ' where (' ~ where ~ '\n)' if where else '' }}
+        ) as r
+        cross join __samespace_query as q
+        where {{ samespace.same_space('r.' ~ info.model_id_sql, asked.id_sql) }}{{ ' and ' ~ asked.others if asked.others else '' }}
+    ) as compared
+    where __samespace_fast between -2 and 2
+    order by __samespace_fast desc, {{ info.key_sql }}
+    limit {{ k + samespace._slack() }}
+),
+
+__samespace_guarded as (
+    select * from __samespace_candidates
+    union all
+    select c.*
+    from __samespace_guard as g
+    left join __samespace_candidates as c on false
+    where not g.passed
+),
+
+__samespace_scored as (
+    select
+        *,
+        round({{ samespace.cosine_similarity_exact(info.embedding_sql, '__samespace_vector') }}, 6) as __samespace_similarity
+    from __samespace_guarded
+),
+
+__samespace_ranked as (
+    select
+        {{ samespace.star_except('s', [info.embedding] + own_columns) }},
+        s.__samespace_similarity as similarity,
+        cast(row_number() over (order by s.__samespace_similarity desc, s.{{ info.key_sql }}, s.{{ info.model_id_sql }}) as integer) as rank
+    from __samespace_scored as s
+),
+
+final as (
+    select * from __samespace_ranked where rank <= {{ k }}
+)
+
+select * from final order by rank
+{%- endset %}
+{{ return(sql) }}
+{% endmacro %}
+
+
+{#- SQL of one row, `passed`: stops the query where nothing can be compared, else true. -#}
+{% macro _search_guard(info, asked) %}
+{% set other = ['held > 0 and same = 0', samespace._different_spaces_sql('search', info.title, 'names', 'the query vector', asked.id_sql)] %}
+{% set sql %}
+select {{ samespace._stop_if(asked.problems + [other]) }} as passed
+    from (
+        select
+            count(*) as held,
+            count(*) filter (where {{ samespace.same_space('model_id', asked.id_sql) }}) as same,
+            string_agg(coalesce(model_id, 'NULL'), ', ' order by model_id) as names,
+            (select count(*) from __samespace_query) as vectors,
+            (select count(*) from __samespace_query where {{ samespace.usable_vector('embedding') }}) as usable
+        from (
+            select distinct {{ info.model_id_sql }} as model_id from {{ info.sql }}
+        ) as ids
+    ) as sides
+{%- endset %}
+{{ return(sql) }}
+{% endmacro %}
+
+
+{#- Rows beyond k that the fast similarity hands to the exact one, so that rounding in fp32 loses none. -#}
+{% macro _slack() %}
+    {{ return(64) }}
+{% endmacro %}

@@ -1,0 +1,76 @@
+"""dbt as a process that can be killed, and the log of its slow encoder."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from harness import DbtProject
+
+@dataclass
+class Slow:
+    """The project, the log of its encoder, and how to start dbt beside the test."""
+
+    project: DbtProject
+    env: dict[str, str]
+    log: Path
+    running: list[subprocess.Popen[str]] = field(default_factory=list)
+
+    def start(self, *arguments: str, **env: str) -> subprocess.Popen[str]:
+        dbt = str(Path(sys.executable).with_name("dbt"))
+        process = subprocess.Popen(
+            [dbt, "--no-use-colors", *arguments], cwd=self.project.root, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            env={**self.project.environment(), **self.env, **env},
+        )
+        self.running.append(process)
+        return process
+
+    def run(self, *arguments: str, **env: str) -> Any:
+        return self.project.dbt("run", *arguments, env={**self.env, **env})
+
+    def calls(self, call: str = "end") -> list[list[str]]:
+        """The texts of each call of the encoder that began or ended; canaries are left out."""
+        lines = self.log.read_text().splitlines() if self.log.exists() else []
+        events = [json.loads(line) for line in lines]
+        return [event["texts"] for event in events if event["call"] == call and event["texts"]]
+
+    def encoded(self) -> list[str]:
+        return [text for call in self.calls() for text in call]
+
+    def forget_calls(self) -> None:
+        self.log.unlink(missing_ok=True)
+
+    def tables(self) -> set[str]:
+        rows = self.project.query("select schema_name || '.' || table_name from duckdb_tables() union all "
+                                  "select schema_name || '.' || view_name from duckdb_views() where not internal")
+        return {row[0] for row in rows}
+
+    def cached(self) -> list[str]:
+        """Every text of raw_texts whose vector is kept, as often as it is kept."""
+        tables = self.project.query(
+            "select table_name from duckdb_tables() where table_name like 'embedding_cache%' order by 1"
+        )
+        rows = [
+            self.project.query(
+                f'select r.body from samespace."{table}" as c '
+                "join (select distinct body from raw_texts) as r on sha256(r.body) = c.content_hash"
+            )
+            for (table,) in tables
+        ]
+        return [row[0] for part in rows for row in part]
+
+
+def wait_for(condition: Callable[[], bool], process: subprocess.Popen[str], seconds: float = 60) -> None:
+    """Until something is true of a process that is still running."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert process.poll() is None, f"dbt ended early:\n{process.communicate()[0]}"
+        assert time.monotonic() < end, "waited too long"
+        time.sleep(0.02)
