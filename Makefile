@@ -11,8 +11,8 @@ PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11 python3.1
 BIN := .venv/bin
 LOG := .venv/install.log
 TORCH := $(shell sed -n 's/^\(torch==.*\)/\1/p' constraints.txt)
-# On Linux the default build of torch brings several GB of CUDA; this index holds the CPU builds.
-TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+# On Linux PyPI's build of torch brings CUDA packages; TORCH_INDEX=<url of an index with CPU builds> avoids them.
+TORCH_INDEX ?=
 PIP := PIP_CONSTRAINT=constraints.txt PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --no-input -q
 MATRIX ?=
 PYTEST ?=
@@ -66,9 +66,8 @@ $(BIN)/python:
 # A stamp per set of packages: its second run is a comparison of file dates.
 .venv/.%: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "Installing pinned packages into .venv (once, a few minutes) ..."
-	@{ $(BIN)/python -c 'import torch' 2>/dev/null \
-		|| { [ "$$(uname -s)" = Linux ] && $(PIP) --no-deps --retries 1 --extra-index-url $(TORCH_INDEX) '$(TORCH)'; } \
-		|| true; } >$(LOG) 2>&1
+	@{ test -z "$(TORCH_INDEX)" || $(BIN)/python -c 'import torch' 2>/dev/null \
+		|| $(PIP) --no-deps --extra-index-url "$(TORCH_INDEX)" '$(TORCH)'; } >$(LOG) 2>&1
 	@$(PIP) -e '.[$*]' >>$(LOG) 2>&1 || { tail -n 20 $(LOG); \
 		echo "samespace: the packages could not be installed; all of pip's output is in $(LOG)." >&2; exit 1; }
 	@touch $@

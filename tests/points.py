@@ -45,20 +45,30 @@ def usable() -> list[int]:
 
 
 def project(folder: Path, target: Target, models: dict[str, dict[str, object]]) -> DbtProject:
-    """A project with one table per kind of key, each holding every model; identical vectors in all of them."""
+    """A project with one table per kind of key, each holding every model with identical vectors."""
     made = DbtProject(folder, models=models, target=target.output(folder))
     matrix = vectors()
-    table = pa.table({
-        "id": pa.array(range(ROWS)),
-        "text": [f"word{row % 7} text" for row in range(ROWS)],
-        "vector": pa.array([None if row == 9 else matrix[row].tolist() for row in range(ROWS)]),
-    })
+    table = pa.table(
+        {
+            "id": pa.array(range(ROWS)),
+            "text": [f"word{row % 7} text" for row in range(ROWS)],
+            "vector": pa.array([None if row == 9 else matrix[row].tolist() for row in range(ROWS)]),
+        }
+    )
     pq.write_table(table, folder / "points.parquet")
     for kind, (key, column, name) in KEYS.items():
-        made.write(f"models/points_{kind}.sql", "\nunion all\n".join([
-            f"{{{{ config(materialized='table', alias='{name}') }}}}\n" + _rows(folder, key, column, model)
-            if model == "a" else _rows(folder, key, column, model) for model in models
-        ]))
+        made.write(
+            f"models/points_{kind}.sql",
+            "\nunion all\n".join(
+                [
+                    f"{{{{ config(materialized='table', alias='{name}') }}}}\n"
+                    + _rows(folder, key, column, model)
+                    if model == "a"
+                    else _rows(folder, key, column, model)
+                    for model in models
+                ]
+            ),
+        )
     return made
 
 
@@ -67,7 +77,7 @@ def _rows(folder: Path, key: str, column: str, model: str) -> str:
     only = " where id between 15 and 35" if model == "a_twin" else ""
     shift = " + 10" if model == "a_twin" and key == "id" else ""
     return (
-        f"select {key}{shift} as \"{column}\", text, cast(vector as float[{DIMENSION}]) as embedding,"
+        f'select {key}{shift} as "{column}", text, cast(vector as float[{DIMENSION}]) as embedding,'
         f" '{{{{ samespace.model_id(\"{model}\") }}}}' as model_id"
         f" from read_parquet('{folder / 'points.parquet'}'){only}"
     )
@@ -75,12 +85,16 @@ def _rows(folder: Path, key: str, column: str, model: str) -> str:
 
 def model(made: DbtProject, name: str, call: str, materialized: str = "table") -> None:
     """Write one model that is nothing but a macro call."""
-    made.write(f"models/{name}.sql", f"{{{{ config(materialized='{materialized}') }}}}\n{{{{ samespace.{call} }}}}\n")
+    made.write(
+        f"models/{name}.sql", f"{{{{ config(materialized='{materialized}') }}}}\n{{{{ samespace.{call} }}}}\n"
+    )
 
 
 def difference(made: DbtProject, left: str, right: str) -> int:
     """Number of rows that only one of two tables has."""
     one, other = f'select * from "{left}"', f'select * from "{right}"'
-    return int(made.query(
-        f"select count(*) from (({one} except all {other}) union all ({other} except all {one}))"
-    )[0][0])
+    return int(
+        made.query(f"select count(*) from (({one} except all {other}) union all ({other} except all {one}))")[
+            0
+        ][0]
+    )

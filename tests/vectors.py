@@ -35,8 +35,9 @@ def store(
     """Create a table of key, label ('even'/'odd' position), model_id and embedding."""
     import duckdb
 
+    # As text: a NaN inside a list parameter would arrive as NULL.
     rows = [
-        (key_value, "odd" if place % 2 else "even", model_id, None if vector is None else [float(x) for x in vector])
+        (key_value, "odd" if place % 2 else "even", model_id, None if vector is None else str([float(x) for x in vector]))
         for place, (key_value, model_id, vector) in enumerate(zip(keys, model_ids, vectors, strict=True))
     ]
     with duckdb.connect(str(database)) as connection:
@@ -44,7 +45,7 @@ def store(
             f'create or replace table {table} ("{key}" {key_type}, label varchar, model_id varchar, embedding float[{dimension}])'
         )
         if rows:
-            connection.executemany(f"insert into {table} values (?, ?, ?, ?)", rows)
+            connection.executemany(f"insert into {table} values (?, ?, ?, cast(? as float[{dimension}]))", rows)
 
 
 SOURCES = """

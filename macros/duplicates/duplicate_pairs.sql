@@ -56,7 +56,8 @@ select * from final
 {% endmacro %}
 
 
-{#- The fast similarity of the join condition may miss the exact one a little, so it gets slack. -#}
+{#- The fast similarity of the join condition may miss the exact one a little, so it gets slack; "materialized" keeps
+    the exact one out of the join. -#}
 {% macro _pairs_by_sql(info, threshold, max_pairs, where) %}
 {% set limit = samespace._threshold_sql(threshold, 'duplicate_pairs', 'left_model_id') %}
 {% set sql %}
@@ -69,7 +70,7 @@ with __samespace_rows as (
     where {{ samespace.usable_vector(info.embedding_sql) }}{{ ' and (' ~ where ~ ')' if where else '' }}
 ),
 
-__samespace_scored as (
+__samespace_scored as materialized (
     select
         left_row.key as left_key,
         right_row.key as right_key,

@@ -23,7 +23,7 @@
 {% endmacro %}
 
 
-{#- Build beside the old table, then rename. `replaced` receives what to drop after the commit. -#}
+{#- Build beside the old table, then put it in its place. `replaced` receives what to drop after the commit. -#}
 {% macro _swap(existing, target_relation, final_select, options, replaced) %}
     {% if existing is none %}
         {% call statement('samespace_build') %}{{ get_create_table_as_sql(False, target_relation, final_select) }}{% endcall %}
@@ -31,14 +31,9 @@
     {% endif %}
     {% set changes = samespace._count_gone(existing, options) %}
     {% set intermediate = make_intermediate_relation(target_relation) %}
-    {% set backup = make_backup_relation(target_relation, existing.type) %}
     {% do drop_relation_if_exists(load_cached_relation(intermediate)) %}
-    {% do drop_relation_if_exists(load_cached_relation(backup)) %}
     {% call statement('samespace_build') %}{{ get_create_table_as_sql(False, intermediate, final_select) }}{% endcall %}
-    {% do samespace.release_indexes(existing) %}
-    {% do adapter.rename_relation(existing, backup) %}
-    {% do adapter.rename_relation(intermediate, target_relation) %}
-    {% do replaced.append(backup) %}
+    {% do samespace.replace_relation(existing, intermediate, target_relation, replaced) %}
     {{ return(changes) }}
 {% endmacro %}
 

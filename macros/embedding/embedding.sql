@@ -11,7 +11,7 @@
     {%- set on_schema_change = incremental_validate_on_schema_change(config.get('on_schema_change'), default='ignore') -%}
     {%- set contract = config.get('contract').enforced -%}
     {%- set untouched = existing is not none and flags.EMPTY -%}
-    {%- set sampled = flags.SAMPLE is defined and flags.SAMPLE is not none and flags.SAMPLE is not sameas false -%}
+    {%- set sampled = invocation_args_dict.get('sample') is not none -%}
 
     {{ run_hooks(pre_hooks, inside_transaction=False) }}
     {{ run_hooks(pre_hooks, inside_transaction=True) }}

@@ -110,7 +110,7 @@
 
 {#- SQL: whether a relation uses cache row c. Ids are matched by fingerprint: a renamed model keeps its vectors. -#}
 {% macro _uses(entry, suffix, model) %}
-    {% set role = samespace._cache_role({'identity': model.identity}, entry.role) if model.identity else none %}
+    {% set role = samespace._cache_role({'identity': model.identity}, entry.role) if model.identity is not none else none %}
     {{ return((('c.role = ' ~ samespace.string_literal(role) ~ ' and ') if role else '') ~ 'c.content_hash in (select t.content_hash from '
         ~ entry.relation ~ " as t where t.content_hash is not null and t.model_id like '%" ~ suffix ~ "')") }}
 {% endmacro %}

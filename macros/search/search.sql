@@ -49,7 +49,7 @@ __samespace_candidates as (
         cross join __samespace_query as q
         where {{ samespace.same_space('r.' ~ info.model_id_sql, asked.id_sql) }}{{ ' and ' ~ asked.others if asked.others else '' }}
     ) as compared
-    where __samespace_fast between -2 and 2
+    where {{ samespace.usable_similarity('__samespace_fast', info.embedding_sql) }}
     order by __samespace_fast desc, {{ info.key_sql }}
     limit {{ k + samespace._slack() }}
 ),

@@ -178,7 +178,8 @@ class _Fill:
             hashes, texts = page.hashes[start:end], page.texts[start:end]
             began = time.monotonic()
             try:
-                vectors = np.ascontiguousarray(self.encode(texts, encoder), dtype=np.float32)
+                with np.errstate(over="ignore", invalid="ignore"):
+                    vectors = np.ascontiguousarray(self.encode(texts, encoder), dtype=np.float32)
                 counts = encoder.token_counts(texts, self.job.role)
             except StoppedError:
                 raise

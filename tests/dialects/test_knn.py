@@ -132,8 +132,8 @@ def test_two_spaces_are_refused(make_project) -> None:
     project.write("models/by_knn.sql", "{{ " + both.format("knn", "") + " }}")
     project.write("models/by_threshold.sql", "{{ " + both.format("within_threshold", ", threshold=0.5") + " }}")
     project.write("models/bad_k.sql", "{{ " + both.format("knn", ", k=0.5") + " }}")
-    project.write("models/bad_threshold.sql", "{{ " + both.format("within_threshold", ", threshold=1.5") + " }}")
-    project.write("models/too_many.sql", "{{ samespace.within_threshold(source('raw', 'rows'), threshold=-1, max_pairs=1, key='id') }}")
+    project.write("models/bad_threshold.sql", "{{ samespace.within_threshold(source('raw', 'rows'), threshold=1.5, key='id') }}")
+    project.write("models/too_many.sql", "{{ config(materialized='table') }}{{ samespace.within_threshold(source('raw', 'rows'), threshold=-1, max_pairs=1, key='id', method='sql') }}")
     outcome = project.dbt("run")
     messages = {r["unique_id"].split(".")[2]: r["message"] for r in outcome.results}
     sentence = "'rows' holds alpha@11111111; 'asked' is beta@22222222. They are different spaces. Re-embed one side, or pick one model."

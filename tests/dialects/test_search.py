@@ -16,11 +16,11 @@ KINDS = {
     "texts": ("varchar", [f"k'{i}" for i in range(60)]),
     "uuids": ("uuid", [f"00000000-0000-4000-8000-{i:012d}" for i in range(60)]),
 }
-LIVE = "{{ config(materialized='view') }}\n"
+TABLE = "{{ config(materialized='table') }}\n"
 
 
 def call(table: str, arguments: str, key: str = "id") -> str:
-    return "{{ samespace.search(source('raw', '" + table + "'), " + arguments + ", key='" + key + "') }}"
+    return TABLE + "{{ samespace.search(source('raw', '" + table + "'), " + arguments + ", key='" + key + "') }}"
 
 
 @pytest.fixture(scope="module")
@@ -30,8 +30,8 @@ def project(make_project):
         store(project.database, name, keys, VECTORS, [FIRST] * 60, kind)
         project.write(f"models/by_vector_{name}.sql", call(name, BY_VECTOR))
         project.write(f"models/by_key_{name}.sql", call(name, f'query_key="{keys[5]}", k=4'))
-    store(project.database, "mixed_case", list(range(60)), VECTORS, [FIRST] * 60, key='Ticket "Id"'.replace('"', '""'))
-    project.write("models/by_vector_mixed_case.sql", call("mixed_case", BY_VECTOR, 'Ticket "Id"'))
+    store(project.database, "mixed_case", list(range(60)), VECTORS, [FIRST] * 60, key="Ticket Id")
+    project.write("models/by_vector_mixed_case.sql", call("mixed_case", BY_VECTOR, "Ticket Id"))
     store(project.database, "mixture", [*range(60), *range(60)], [*VECTORS, *VECTORS], [FIRST] * 60 + [SECOND] * 60)
     strange = [None, SECOND, "alpha@1111111", "alpha@11111111 ", "ALPHA@11111111", "alpha'@11111111", FIRST]
     store(project.database, "lookalikes", list(range(7)), [QUERY] * 7, strange)
@@ -41,7 +41,7 @@ def project(make_project):
     store(project.database, "nothing", [], [], [])
     project.write("models/sources.yml", sources(*KINDS, "mixed_case", "mixture", "lookalikes", "holes", "ties", "nothing"))
     for table in ("mixture", "lookalikes", "holes", "ties", "nothing"):
-        project.write(f"models/in_{table}.sql", LIVE + call(table, BY_VECTOR))
+        project.write(f"models/in_{table}.sql", call(table, BY_VECTOR))
     project.write("models/filtered.sql", call("integers", BY_VECTOR + ", where=\"label = 'odd' -- a comment\", k=7"))
     project.write("models/all_rows.sql", call("integers", BY_VECTOR + ", k=1000"))
     project.write("models/key_of_second.sql", call("mixture", f"query_key=5, model='{SECOND}', k=3"))
@@ -75,7 +75,7 @@ def test_key_query_leaves_itself_out(project, kind) -> None:
 
 def test_quoted_key_and_columns(project) -> None:
     names = [row[0] for row in project.query("describe by_vector_mixed_case")]
-    assert names == ['Ticket "Id"', "label", "model_id", "similarity", "rank"]
+    assert names == ["Ticket Id", "label", "model_id", "similarity", "rank"]
     types = [row[1] for row in project.query("describe by_vector_mixed_case")]
     assert types[3:] == ["DOUBLE", "INTEGER"]
 
@@ -108,7 +108,7 @@ def test_stale_view_is_loud(project) -> None:
 
     store(project.database, "moved", [1, 2], VECTORS[:2], [FIRST] * 2)
     project.write("models/moved.yml", sources("moved").replace("raw", "later"))
-    project.write("models/in_moved.sql", LIVE + call("moved", BY_VECTOR).replace("'raw'", "'later'"))
+    project.write("models/in_moved.sql", call("moved", BY_VECTOR).replace("'raw'", "'later'").replace("table", "view", 1))
     assert project.dbt("run", "--select", "in_moved").ok
     store(project.database, "moved", [1, 2], VECTORS[:2], [SECOND, None])
     sentence = (
@@ -171,7 +171,7 @@ def test_text_query_on_an_embedding_relation(make_project) -> None:
     assert outcome.ok, outcome.output
     assert project.query("select id, rank, round(similarity, 3) from hits order by rank")[0] == (1, 1, 1.0)
     assert [row[0] for row in project.query("describe hits")] == ["id", "body", "model_id", "content_hash", "similarity", "rank"]
-    shown = project.dbt("show", "--inline", "{{ samespace.search(ref('notes'), 'printer') }}")
+    shown = project.dbt("show", "--output", "json", "--inline", "{{ samespace.search(ref('notes'), 'the printer', k=1) }}")
     assert shown.ok, shown.output
     assert "the printer is broken" in shown.output
     for command in (("compile",), ("run", "--empty"), ("list",)):

@@ -36,23 +36,23 @@ REFUSED: dict[str, tuple[list[dict[str, Any]], dict[str, Any], str]] = {
     ),
     "not_a_number": (
         with_row("this gives a NaN"), {},
-        r"count@\w{8} returned a vector with NaN, infinity or only zeros for 1 text\(s\) of not_a_number, the first with "
-        r"content_hash [0-9a-f]{64} \(id 9\)\. Nothing of this page was stored\.",
+        r"count@\w{8} returned a vector of NaN, infinity or only zeros for 1 text\(s\), first for the text of "
+        r"not_a_number with id 9 \(content_hash [0-9a-f]{64}\)\. None of them was stored; the table is as it was\.",
     ),
-    "infinite": (with_row("this gives an infinity"), {}, r"a vector with NaN, infinity or only zeros for 1 text"),
-    "zero": (with_row("this gives all zeros"), {}, r"a vector with NaN, infinity or only zeros for 1 text"),
+    "infinite": (with_row("this gives an infinity"), {}, r"a vector of NaN, infinity or only zeros for 1 text"),
+    "zero": (with_row("this gives all zeros"), {}, r"a vector of NaN, infinity or only zeros for 1 text"),
     "short_vector": (
         with_row("one number less"), {},
-        r"count@\w{8} returned an array of shape \(4, 7\); expected \(4, 8\): one vector per text, of the spec's dimension",
+        r"count@\w{8} returned an array of shape \(1, 7\); expected \(1, 8\): one vector per text, of the dimension in its spec",
     ),
     "permanent_error": (
         with_row("please make it fail"), {},
-        r"count@\w{8} could not embed the text of permanent_error with id 9: the vendor says no\. The pages embedded "
-        r"before are kept; the table is as it was\.",
+        r"count@\w{8} could not embed the text of permanent_error with id 9: ValueError: the vendor says no\. "
+        r"The table is as it was; the vectors made so far are kept\.",
     ),
     "too_large": (
         with_row("this is always too large"), {},
-        r"count@\w{8} ran out of memory on the text of too_large with id 9: no room for these texts",
+        r"count@\w{8} ran out of memory on the text of too_large with id 9: MemoryError: no room for these texts",
     ),
 }  # fmt: skip
 # name: (select, config, what the error says); these fail whatever the rows are
@@ -155,18 +155,18 @@ def test_the_cache_holds_what_it_held_and_nothing_bad(ran: Any) -> None:
 
 def test_odd_texts_are_embedded_or_left_without_a_vector(ran: Any) -> None:
     project, outcome, _, _ = ran
-    assert outcome.message("odd_texts") == "EMBED 7 new, 0 cached, 3 null, 4 truncated"
+    assert outcome.message("odd_texts") == "EMBED 7 new, 0 cached, 3 null, 2 truncated"
     vectors = dict(project.rows("select id, embedding is not null from odd_texts"))
     assert [number for number, there in vectors.items() if not there] == [6, 7, 8]
     texts = dict(project.rows("select id, body from odd_texts"))
     assert texts == ODD
     assert project.rows("select count(distinct embedding) from odd_texts") == [(7,)]
-    assert re.search(r"4 of 7 texts of odd_texts were cut at 5 tokens", " ".join(outcome.output.split()))
+    assert re.search(r"2 of 7 texts of odd_texts were cut at 5 tokens", " ".join(outcome.output.split()))
 
 
 def test_empty_texts_are_embedded_where_asked(ran: Any) -> None:
     _, outcome, _, _ = ran
-    assert outcome.message("odd_texts_all") == "EMBED 2 new, 7 cached, 1 null, 4 truncated"
+    assert outcome.message("odd_texts_all") == "EMBED 2 new, 7 cached, 1 null, 2 truncated"
 
 
 def test_an_empty_source_may_empty_the_table_where_asked(ran: Any) -> None:
@@ -178,7 +178,7 @@ def test_an_empty_source_may_empty_the_table_where_asked(ran: Any) -> None:
 
 @pytest.fixture(scope="module")
 def flaky(counted_project: Callable[..., CountedProject]) -> CountedProject:
-    """Weights that run out of memory above three texts, and a host that is away twice."""
+    """Weights that run out of memory above ten texts, a host that is away twice, and one that stays away."""
     made = counted_project("flaky")
     models = {
         "small": {**COUNTING, "version": "small", "load_from": made.weights("small", max_texts=40)},
@@ -196,16 +196,18 @@ def flaky(counted_project: Callable[..., CountedProject]) -> CountedProject:
 
 def test_a_page_too_large_for_memory_is_halved(flaky: CountedProject) -> None:
     assert flaky.runs("small", "embedded") == (100,)
-    assert len(flaky.counted("small")) == 64 + 100
+    # One call of more than forty texts fails; none is larger than half of it from then on.
+    assert 140 < len(flaky.counted("small")) <= 164
+    assert len(set(flaky.counted("small"))) == 100
     assert flaky.rows("select count(distinct embedding) from small") == [(100,)]
 
 
 def test_a_host_that_comes_back_is_waited_for(flaky: CountedProject) -> None:
     assert flaky.runs("away", "embedded") == (100,)
-    assert len(flaky.counted("away")) == 2 * 64 + 100
+    assert len(flaky.counted("away")) == 2 * 16 + 100
 
 
-def test_a_host_that_stays_away_is_an_error_that_names_a_row(flaky: CountedProject) -> None:
+def test_a_host_that_stays_away_is_an_error(flaky: CountedProject) -> None:
     message = next(r["message"] for r in flaky.project.read_results() if r["unique_id"].endswith(".gone"))
-    assert re.search(r"gone@\w{8} could not embed the text of gone with id \d+: the host is away", message)
+    assert re.search(r"gone@\w{8} failed 5 times in a row for gone: the host is away\. The table is as it was", message)
     assert flaky.rows("select count(*) from duckdb_tables() where table_name = 'gone'") == [(0,)]

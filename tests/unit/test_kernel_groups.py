@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from kernel_cases import all_cosines, blobs, components, greedy, matrices, thresholds
 from numpy.typing import NDArray
-
 from samespace.errors import KernelError
 from samespace.kernels import groups as module
 from samespace.kernels._union_find import UnionFind
@@ -21,7 +20,8 @@ def expected_rows(matrix: NDArray[np.float32], head: dict[int, int]) -> list[tup
     kept = [(h, rows) for h, rows in members.items() if len(rows) > 1]
     return [
         (row, number, len(rows), h, scored[row, h], min(scored[r, h] for r in rows))
-        for number, (h, rows) in enumerate(kept, start=1) for row in rows
+        for number, (h, rows) in enumerate(kept, start=1)
+        for row in rows
     ]
 
 

@@ -9,15 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kernel_cases import blobs, matrices
 from numpy.typing import NDArray
-from sklearn.cluster import KMeans
-from sklearn.metrics import adjusted_rand_score
-
 from samespace.errors import KernelError
 from samespace.kernels import kmeans as module
 from samespace.kernels._lloyd import lloyd
 from samespace.kernels._progress import Progress
 from samespace.kernels._vectors import Vectors, silent
 from samespace.kernels.kmeans import CLUSTERS, kmeans
+from sklearn.cluster import KMeans
+from sklearn.metrics import adjusted_rand_score
 
 
 def ids(batch: pa.RecordBatch) -> NDArray[np.int64]:
@@ -63,7 +62,9 @@ def test_every_usable_row_gets_one_cluster(matrix: NDArray[np.float32], k: int, 
     assert found.column("member").to_pylist() == usable.tolist()
     sizes = np.bincount(ids(found), minlength=k + 1)[1:]
     assert (np.diff(sizes) <= 0).all()
-    different = len({tuple(row) for row in np.round(Vectors.of(matrix).units(usable * 0 + np.arange(len(usable))), 5)})
+    different = len(
+        {tuple(row) for row in np.round(Vectors.of(matrix).units(usable * 0 + np.arange(len(usable))), 5)}
+    )
     assert (sizes > 0).sum() == min(k, different)
 
 

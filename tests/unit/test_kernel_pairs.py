@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kernel_cases import all_cosines, blobs, matrices, thresholds
 from numpy.typing import NDArray
-
 from samespace.errors import KernelError
 from samespace.kernels import _vectors
 from samespace.kernels import pairs as module
@@ -39,7 +38,9 @@ def test_within_threshold_equals_brute_force(
 
 
 @given(matrices(), thresholds, st.data())
-def test_rows_of_one_entity_never_pair(matrix: NDArray[np.float32], threshold: float, data: st.DataObject) -> None:
+def test_rows_of_one_entity_never_pair(
+    matrix: NDArray[np.float32], threshold: float, data: st.DataObject
+) -> None:
     size = len(matrix)
     entity = np.array(data.draw(st.lists(st.integers(0, 4), min_size=size, max_size=size)), dtype=np.int64)
     found = rows_of(pairs(matrix, threshold, entity=entity))
@@ -79,7 +80,9 @@ def test_pairs_at_the_edge_are_exact(threshold: float) -> None:
 
 def test_too_many_pairs_stop_with_the_count() -> None:
     copies = np.tile(blobs(1, 8, 1, 0.1), (100, 1))
-    with pytest.raises(KernelError, match=r"at least 4,950 pairs.*from equal vectors alone.*max_pairs is 1,000"):
+    with pytest.raises(
+        KernelError, match=r"at least 4,950 pairs.*from equal vectors alone.*max_pairs is 1,000"
+    ):
         pairs(copies, 0.9, max_pairs=1000)
     with pytest.raises(KernelError, match=r"at least [\d,]+ pairs are at or above -1.0"):
         pairs(blobs(100, 8, 4, 0.5), -1.0, max_pairs=1000)
@@ -106,7 +109,12 @@ def test_first_copies(matrix: NDArray[np.float32]) -> None:
 
 
 def test_rounding_is_that_of_sql() -> None:
-    assert round_similarity(np.array([1 / 128, -1 / 128, 0.9999999, -0.0])).tolist() == [0.007813, -0.007813, 1, 0]
+    assert round_similarity(np.array([1 / 128, -1 / 128, 0.9999999, -0.0])).tolist() == [
+        0.007813,
+        -0.007813,
+        1,
+        0,
+    ]
 
 
 def test_progress_says_how_far_and_how_long() -> None:

@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kernel_cases import all_cosines, blobs, matrices
 from numpy.typing import NDArray
-
 from samespace.errors import KernelError
 from samespace.kernels import top_k as module
 from samespace.kernels.top_k import TOP_K, top_k
@@ -16,7 +15,9 @@ from samespace.kernels.top_k import TOP_K, top_k
 Row = tuple[int, int, float, int]
 
 
-def brute(queries: NDArray[np.float32], matrix: NDArray[np.float32], k: int, own: list[int] | None) -> list[Row]:
+def brute(
+    queries: NDArray[np.float32], matrix: NDArray[np.float32], k: int, own: list[int] | None
+) -> list[Row]:
     scored = all_cosines(queries, matrix)
     result = []
     for query in range(len(queries)):
@@ -37,14 +38,14 @@ def test_self_join_equals_brute_force(matrix: NDArray[np.float32], k: int) -> No
 
 
 @given(matrices(12), matrices(12), st.integers(1, 8))
-def test_queries_equal_brute_force(
-    matrix: NDArray[np.float32], queries: NDArray[np.float32], k: int
-) -> None:
+def test_queries_equal_brute_force(matrix: NDArray[np.float32], queries: NDArray[np.float32], k: int) -> None:
     assert rows_of(top_k(matrix, queries, k=k)) == brute(queries, matrix, k, None)
 
 
 @given(matrices(), st.integers(1, 5), st.data())
-def test_rows_of_one_entity_are_no_neighbours(matrix: NDArray[np.float32], k: int, data: st.DataObject) -> None:
+def test_rows_of_one_entity_are_no_neighbours(
+    matrix: NDArray[np.float32], k: int, data: st.DataObject
+) -> None:
     size = len(matrix)
     entity = data.draw(st.lists(st.integers(0, 5), min_size=size, max_size=size))
     found = rows_of(top_k(matrix, k=k, entity=np.array(entity, dtype=np.int64)))

@@ -10,10 +10,11 @@ from pathlib import Path
 from samespace.demo import dbt, project
 from samespace.demo.dbt import Project
 from samespace.demo.report import Relations, Report
-from samespace.demo.screen import dbt_command, require, say, section, short_path
+from samespace.demo.screen import dbt_command, refusal, require, say, section, short_path
 from samespace.demo.source import Source, inspect
 from samespace.demo.tables import one_line, shorten
 
+MISTAKE = "{{ samespace.search(ref('embeddings'), 'anything', model='paraphrase') }}"
 QUESTION = "{{ samespace.search(ref('embeddings'), 'your question') }}"
 
 
@@ -40,7 +41,8 @@ def run(wish: Wish) -> None:
     commands = [["build"], ["run-operation", "samespace.install"]]
     if not project.is_installed(built):
         commands.insert(0, ["deps"])
-    for outcome in dbt.run(built, commands, say):
+    outcomes = dbt.run(built, [*commands, ["show", "--inline", MISTAKE]], say)
+    for outcome in outcomes[: len(commands)]:
         require(outcome, built)
     relations = Relations(
         embeddings="main.embeddings", duplicates="main.duplicates", clusters="main.clusters",
@@ -49,6 +51,8 @@ def run(wish: Wish) -> None:
     report = Report(built.database, relations)
     try:
         _print(report, source, wish.threshold, wish.queries)
+        lines = ["  These rows, asked with a query of another model of 384 numbers:"]
+        section("5  The mistake", [*lines, *refusal(MISTAKE, outcomes[-1])])
     finally:
         report.close()
     _next(source, built, time.monotonic() - started)

@@ -92,14 +92,14 @@ class Report:
             "from samespace.embedding_runs r join samespace.embedding_models m using (model_id) "
             "where r.invocation_id = ("
             "select arg_max(invocation_id, finished_at) from samespace.embedding_runs) "
-            "order by r.finished_at, 1"
+            "order by 1, 2"
         )
         header = ["relation", "model_id", "dim", "rows", "texts", "new", "cached", "null", "cut", "sec"]
         shown = [(*row[:9], f"{row[9]:.1f}") for row in rows]
         new, texts = sum(row[5] for row in rows), sum(row[4] for row in rows)
         lines = [table(header, shown)]
         if not new:
-            lines.append(f"  Nothing new: all {texts:,} vectors were there already, and no model was loaded.")
+            lines.append(f"  Nothing new: all {texts:,} vectors are kept from an earlier run.")
         else:
             lines.append(
                 "  Each distinct text is embedded once. null: no text. cut: longer than the model reads."

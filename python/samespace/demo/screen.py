@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
+import textwrap
 from collections.abc import Iterable
 from pathlib import Path
 
-from samespace.demo.dbt import Outcome, Project, explain
+from samespace.demo.dbt import Outcome, Project, explain, sentence
 from samespace.demo.errors import DemoError
 
 
@@ -33,6 +34,21 @@ def dbt_command(folder: Path) -> str:
     """How to call the dbt of this environment from a folder."""
     script = Path(sys.prefix) / "bin" / "dbt"
     return os.path.relpath(script, folder) if script.is_file() else "dbt"
+
+
+def refusal(asked: str, shown: Outcome) -> list[str]:
+    """What dbt says to a search across two models. Raises DemoError where it was not refused."""
+    words = sentence(shown.errors)
+    if shown.ok or not words.startswith("samespace."):
+        raise DemoError(
+            f"The search across two models was not refused by samespace: {words or 'it returned rows.'}"
+        )
+    lines = textwrap.wrap(words, 92, break_long_words=False)
+    return [
+        f"    {asked}",
+        "  does not run:",
+        *(f"    {line}" for line in lines),
+    ]
 
 
 def short_path(path: Path) -> str:

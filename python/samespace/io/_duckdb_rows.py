@@ -57,7 +57,8 @@ def read_rows(
 
     columns = cursor.execute(
         f"select ordinal, entity, cast({extra or 0} as bigint) as extra, cast({order} as bigint) as place"
-        f" from ({select}) as rows where space = ? order by place, ordinal", [space]
+        f" from ({select}) as rows where space = ? order by place, ordinal",
+        [space],
     ).fetchnumpy()
     ordinals = np.asarray(columns["ordinal"], dtype=np.int64)
     matrix, filled = _read_matrix(cursor, select, space, ordinals)
@@ -134,7 +135,7 @@ def _compact(matrix: NDArray[np.float32], usable: NDArray[np.bool_]) -> NDArray[
     """Move the usable rows to the front, in place, and return them as a view."""
     end = 0
     for start in range(0, len(matrix), BATCH):
-        block = matrix[start:start + BATCH][usable[start:start + BATCH]]
-        matrix[end:end + len(block)] = block
+        block = matrix[start : start + BATCH][usable[start : start + BATCH]]
+        matrix[end : end + len(block)] = block
         end += len(block)
     return matrix[:end]

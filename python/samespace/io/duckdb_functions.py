@@ -79,7 +79,7 @@ def _answer(connection: Any, request_text: str, texts: Sequence[str], role: Role
     with fill_lock:
         try:
             request = _Request(connection, request_text)
-        except (SamespaceError, KeyError, ValueError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             return None, f"samespace: the request of the dbt package cannot be read: {error}"
         try:
             return request.vectors(texts, role), None

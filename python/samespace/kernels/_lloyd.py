@@ -66,14 +66,18 @@ def _round(vectors: Vectors, centroids: Doubles) -> tuple[Positions, Doubles, Do
 
 
 def _centroids(
-    vectors: Vectors, labels: Positions, scores: Doubles, sums: Doubles, before: Doubles,
+    vectors: Vectors,
+    labels: Positions,
+    scores: Doubles,
+    sums: Doubles,
+    before: Doubles,
 ) -> Doubles:
     """Means of the clusters; an empty one moves to the row farthest from its centroid."""
     sizes = np.bincount(labels, minlength=len(before)).astype(np.float64)
     empty = np.flatnonzero(sizes == 0)
     if len(empty):
         sums = sums.copy()
-        for cluster, row in zip(empty, np.argsort(scores, kind="stable")[:len(empty)], strict=False):
+        for cluster, row in zip(empty, np.argsort(scores, kind="stable")[: len(empty)], strict=False):
             owner = labels[row]
             if sizes[owner] < 2 or scores[row] >= 0.5 - 1e-6:
                 continue

@@ -77,8 +77,8 @@ def row_norms(values: Floats) -> Doubles:
     """Euclidean length of every row in float64 (not finite where a value is not): float64 [n]."""
     norms = np.empty(len(values), dtype=np.float64)
     for start in range(0, len(values), GATHER):
-        block = values[start:start + GATHER].astype(np.float64)
-        norms[start:start + GATHER] = np.sqrt(np.einsum("ij,ij->i", block, block))
+        block = values[start : start + GATHER].astype(np.float64)
+        norms[start : start + GATHER] = np.sqrt(np.einsum("ij,ij->i", block, block))
     return norms
 
 
@@ -101,9 +101,9 @@ def exact_similarity(left: Vectors, left_rows: Positions, right: Vectors, right_
     """Cosine of row pairs in float64, clamped to [-1, 1] and rounded to 6 decimals: float64 [pairs]."""
     result = np.empty(len(left_rows), dtype=np.float64)
     for start in range(0, len(left_rows), GATHER):
-        a, b = left_rows[start:start + GATHER], right_rows[start:start + GATHER]
+        a, b = left_rows[start : start + GATHER], right_rows[start : start + GATHER]
         dots = np.einsum("ij,ij->i", left.values[a].astype(np.float64), right.values[b].astype(np.float64))
-        result[start:start + GATHER] = dots / (left.norms[a] * right.norms[b])
+        result[start : start + GATHER] = dots / (left.norms[a] * right.norms[b])
     return round_similarity(np.clip(result, -1.0, 1.0))
 
 
@@ -125,8 +125,8 @@ def _row_hashes(values: Floats) -> NDArray[np.uint64]:
     hashes = np.empty(len(values), dtype=np.uint64)
     for start in range(0, len(values), GATHER):
         # Adding zero turns -0.0 into 0.0, so that equal vectors have equal bits.
-        bits = (values[start:start + GATHER] + np.float32(0)).view(np.uint32).astype(np.uint64)
-        hashes[start:start + GATHER] = (bits * weights).sum(axis=1, dtype=np.uint64)
+        bits = (values[start : start + GATHER] + np.float32(0)).view(np.uint32).astype(np.uint64)
+        hashes[start : start + GATHER] = (bits * weights).sum(axis=1, dtype=np.uint64)
     return hashes
 
 

@@ -25,15 +25,25 @@ from samespace.kernels._vectors import (
 )
 from samespace.kernels.pairs import candidates, triangle_candidates, triangle_work
 
-GROUPS = pa.schema([
-    ("member", pa.int64()), ("group_id", pa.int64()), ("group_size", pa.int64()), ("canonical", pa.int64()),
-    ("similarity_to_canonical", pa.float64()), ("min_similarity", pa.float64()),
-])
+GROUPS = pa.schema(
+    [
+        ("member", pa.int64()),
+        ("group_id", pa.int64()),
+        ("group_size", pa.int64()),
+        ("canonical", pa.int64()),
+        ("similarity_to_canonical", pa.float64()),
+        ("min_similarity", pa.float64()),
+    ]
+)
 Linkage = Literal["canonical", "components"]
 
 
 def groups(
-    matrix: Floats, threshold: float, *, linkage: Linkage = "canonical", log: Log = silent,
+    matrix: Floats,
+    threshold: float,
+    *,
+    linkage: Linkage = "canonical",
+    log: Log = silent,
 ) -> pa.RecordBatch:
     """Rows of groups of two and more; schema GROUPS, sorted by group and row. Groups count from 1.
 
@@ -76,7 +86,12 @@ def _result(vectors: Vectors, canonical: Positions, threshold: float, log: Log) 
         log(f"{chained} groups are chains: the farthest member has {lowest.min():.3f} to its canonical row")
     order = np.lexsort((member, group))
     columns = [
-        vectors.positions[member], group + 1, size[head], vectors.positions[head], similarity, lowest[group],
+        vectors.positions[member],
+        group + 1,
+        size[head],
+        vectors.positions[head],
+        similarity,
+        lowest[group],
     ]
     return pa.record_batch([pa.array(column[order]) for column in columns], schema=GROUPS)
 
@@ -96,7 +111,10 @@ def _cover(vectors: Vectors, threshold: float, progress: Progress) -> Positions:
 
 
 def _nearest_heads(
-    vectors: Vectors, rows: slice, heads: Positions, threshold: float,
+    vectors: Vectors,
+    rows: slice,
+    heads: Positions,
+    threshold: float,
 ) -> tuple[Positions, Doubles]:
     """For each row of a block the most similar head of earlier blocks; -1 and -2.0 where none is close."""
     best = np.full(rows.stop - rows.start, -1, dtype=np.int64)
@@ -113,17 +131,24 @@ def _nearest_heads(
 
 
 def _head_candidates(
-    vectors: Vectors, rows: slice, heads: Positions, threshold: float,
+    vectors: Vectors,
+    rows: slice,
+    heads: Positions,
+    threshold: float,
 ) -> list[tuple[Positions, Positions]]:
     found = []
     for start in range(0, len(heads), ROW_BLOCK):
-        part = heads[start:start + ROW_BLOCK]
+        part = heads[start : start + ROW_BLOCK]
         found += [(left, part[j]) for left, j in candidates(vectors, rows, vectors.take(part), 0, threshold)]
     return found
 
 
 def _resolve_block(
-    vectors: Vectors, rows: slice, threshold: float, best: Positions, similarity: Doubles,
+    vectors: Vectors,
+    rows: slice,
+    threshold: float,
+    best: Positions,
+    similarity: Doubles,
 ) -> None:
     """Go through one block in order; fills ``best`` with a head for every row, itself where it is one."""
     units = vectors.units(rows)

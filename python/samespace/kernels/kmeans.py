@@ -19,16 +19,25 @@ from samespace.kernels._vectors import (
     silent,
 )
 
-CLUSTERS = pa.schema([
-    ("member", pa.int64()), ("cluster_id", pa.int64()), ("similarity_to_centroid", pa.float64()),
-])
+CLUSTERS = pa.schema(
+    [
+        ("member", pa.int64()),
+        ("cluster_id", pa.int64()),
+        ("similarity_to_centroid", pa.float64()),
+    ]
+)
 RESTARTS = 4
 SAMPLE = 32_768
 SAMPLE_PER_CLUSTER = 256
 
 
 def kmeans(
-    matrix: Floats, k: int, *, seed: int = 0, previous: Positions | None = None, restarts: int = RESTARTS,
+    matrix: Floats,
+    k: int,
+    *,
+    seed: int = 0,
+    previous: Positions | None = None,
+    restarts: int = RESTARTS,
     log: Log = silent,
 ) -> pa.RecordBatch:
     """One of k clusters for every usable row; schema CLUSTERS, sorted by row. Clusters count from 1.
@@ -132,9 +141,9 @@ def _numbers(labels: Positions, k: int, kept: Positions) -> Positions:
     fresh = np.arange(len(kept), k)
     fresh = fresh[np.lexsort((first[fresh], -sizes[fresh]))]
     numbers = np.empty(k, dtype=np.int64)
-    numbers[:len(kept)] = kept
+    numbers[: len(kept)] = kept
     unused = np.setdiff1d(np.arange(1, 2 * k + 1), kept)
-    numbers[fresh] = unused[:len(fresh)]
+    numbers[fresh] = unused[: len(fresh)]
     return numbers
 
 

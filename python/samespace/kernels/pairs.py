@@ -39,7 +39,11 @@ class Hits(NamedTuple):
 
 
 def pairs(
-    matrix: Floats, threshold: float, *, max_pairs: int = MAX_PAIRS, entity: Positions | None = None,
+    matrix: Floats,
+    threshold: float,
+    *,
+    max_pairs: int = MAX_PAIRS,
+    entity: Positions | None = None,
     log: Log = silent,
 ) -> pa.RecordBatch:
     """All pairs of rows with similarity >= threshold; schema PAIRS, left_row < right_row, sorted.
@@ -65,7 +69,12 @@ def pairs(
 
 
 def within_threshold(
-    matrix: Floats, queries: Floats, threshold: float, *, max_pairs: int = MAX_PAIRS, log: Log = silent,
+    matrix: Floats,
+    queries: Floats,
+    threshold: float,
+    *,
+    max_pairs: int = MAX_PAIRS,
+    log: Log = silent,
 ) -> pa.RecordBatch:
     """Rows of ``matrix`` [n, d] within the threshold of each query [m, d]; schema WITHIN.
 
@@ -80,7 +89,11 @@ def within_threshold(
 
 
 def within_self(
-    matrix: Floats, threshold: float, *, max_pairs: int = MAX_PAIRS, entity: Positions | None = None,
+    matrix: Floats,
+    threshold: float,
+    *,
+    max_pairs: int = MAX_PAIRS,
+    entity: Positions | None = None,
     log: Log = silent,
 ) -> pa.RecordBatch:
     """Every pair of ``pairs`` in both directions; schema WITHIN. ``max_pairs`` counts both directions."""
@@ -108,7 +121,10 @@ def triangle_work(rows: int) -> float:
 
 
 def triangle_hits(
-    vectors: Vectors, threshold: float, entity: Positions | None, progress: Progress,
+    vectors: Vectors,
+    threshold: float,
+    entity: Positions | None,
+    progress: Progress,
 ) -> Iterator[Hits]:
     """Pairs left < right at or above the threshold, block by block of the upper triangle."""
     for left, right in triangle_candidates(vectors, threshold, progress):
@@ -117,7 +133,9 @@ def triangle_hits(
 
 
 def triangle_candidates(
-    vectors: Vectors, threshold: float, progress: Progress,
+    vectors: Vectors,
+    threshold: float,
+    progress: Progress,
 ) -> Iterator[tuple[Positions, Positions]]:
     """Pairs left < right that float32 does not rule out, block by block of the upper triangle."""
     total = len(vectors)
@@ -138,7 +156,11 @@ def _rectangle_hits(queries: Vectors, rows: Vectors, threshold: float, progress:
 
 
 def candidates(
-    left: Vectors, rows: slice, right: Vectors, first: int, threshold: float,
+    left: Vectors,
+    rows: slice,
+    right: Vectors,
+    first: int,
+    threshold: float,
 ) -> Iterator[tuple[Positions, Positions]]:
     """Pairs whose float32 similarity does not rule them out: one yield per block that holds any.
 
@@ -150,7 +172,7 @@ def candidates(
     buffer = np.empty(len(block_rows) * COLUMN_BLOCK, dtype=np.float32)
     for start in range(first, len(right), COLUMN_BLOCK):
         block = right.units(slice(start, start + COLUMN_BLOCK))
-        scores = buffer[:len(block_rows) * len(block)].reshape(len(block_rows), len(block))
+        scores = buffer[: len(block_rows) * len(block)].reshape(len(block_rows), len(block))
         np.matmul(block_rows, block.T, out=scores)
         hot = np.flatnonzero(scores.max(axis=1) >= floor)
         if len(hot):
@@ -159,7 +181,11 @@ def candidates(
 
 
 def _verified(
-    left: Vectors, left_rows: Positions, right: Vectors, right_rows: Positions, threshold: float,
+    left: Vectors,
+    left_rows: Positions,
+    right: Vectors,
+    right_rows: Positions,
+    threshold: float,
 ) -> Iterator[Hits]:
     similarity = exact_similarity(left, left_rows, right, right_rows)
     keep = similarity >= threshold

@@ -24,9 +24,14 @@ from samespace.kernels._vectors import (
 )
 from samespace.kernels.pairs import require_equal_dimension
 
-TOP_K = pa.schema([
-    ("query", pa.int64()), ("neighbour", pa.int64()), ("similarity", pa.float64()), ("rank", pa.int32()),
-])
+TOP_K = pa.schema(
+    [
+        ("query", pa.int64()),
+        ("neighbour", pa.int64()),
+        ("similarity", pa.float64()),
+        ("rank", pa.int32()),
+    ]
+)
 QUERY_BLOCK = 512
 ROW_BLOCK = 4096
 
@@ -59,7 +64,11 @@ class Search:
 
 
 def top_k(
-    matrix: Floats, queries: Floats | None = None, *, k: int = 10, entity: Positions | None = None,
+    matrix: Floats,
+    queries: Floats | None = None,
+    *,
+    k: int = 10,
+    entity: Positions | None = None,
     log: Log = silent,
 ) -> pa.RecordBatch:
     """The k rows of ``matrix`` nearest to each query; schema TOP_K, sorted by query and rank.
@@ -141,7 +150,7 @@ def _scored(search: Search, block: slice, floor: Floats) -> Iterator[Pool]:
         scores = units @ search.visible.units(slice(first, first + ROW_BLOCK)).T
         width = scores.shape[1]
         if search.owner is not None:
-            _blank_own(scores, search.owner[block], search.owner[search.kept[first:first + width]])
+            _blank_own(scores, search.owner[block], search.owner[search.kept[first : first + width]])
         if first == 0 and width > search.k:
             floor[:] = np.partition(scores, width - search.k, axis=1)[:, width - search.k]
         query, row = np.nonzero((scores >= (floor - search.slack)[:, None]) & (scores > -np.inf))

@@ -1,0 +1,3 @@
+{{ config(materialized='table') }}
+
+{{ samespace.duplicate_pairs(ref('note_embeddings_by_model'), threshold=0.8, key='note_id') }}

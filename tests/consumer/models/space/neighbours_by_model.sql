@@ -1,0 +1,3 @@
+{{ config(materialized='table') }}
+
+{{ samespace.knn(ref('note_embeddings_by_model'), k=2) }}

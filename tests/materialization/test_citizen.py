@@ -1,0 +1,333 @@
+"""An embedding model takes every config a table model takes: hooks, grants, docs, schema changes, contracts, indexes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import duckdb
+import pytest
+from harness import HASHING, DbtProject, Outcome
+
+TINY = {**HASHING, "dimension": 16}
+NOTES = "id,body,subject\n1,hello world,x\n2,hello wrld,y\n3,,z\n4,good bye,w\n5,good bye,w\n"
+STEP = "{% set step = env_var('STEP', '1') | int %}\n"
+LOGGED = "insert into hook_log select count(*), '{0}', {1} from hook_log"
+
+
+def head(**options: object) -> str:
+    keys = {"materialized": "embedding", "model": "tiny", "key": "id", "text": "body", **options}
+    return STEP + "{{ config(" + ", ".join(f"{name}={value!r}" for name, value in keys.items()) + ") }}\n"
+
+
+def hook(name: str, held: str, transaction: bool) -> dict[str, object]:
+    return {"sql": LOGGED.format(name, held), "transaction": transaction}
+
+
+ALL = "select * from {{ ref('notes') }}"
+CHANGING = """select id, body
+{%- if step != 3 %}, subject{% endif %}
+{%- if step == 2 %}, 'new' as added{% elif step == 4 %}, id * 1.5 as added{% endif %}
+from {{ ref('notes') }}"""
+MODES = ["ignore", "append_new_columns", "sync_all_columns", "fail"]
+HELD = "(select count(*) from hooked)"
+
+MODELS = {
+    "hooked": head(
+        pre_hook=[hook("pre, outside", "0", False), hook("pre, inside", "0", True)],
+        post_hook=[hook("post, outside", HELD, False), hook("post, inside", HELD, True)],
+    )
+    + ALL,
+    "failing_hook": head(
+        post_hook="select case when {{ env_var('STEP', '1') }} in (2, 3) then error('boom') end",
+        indexes=[{"columns": ["id"]}],
+    )
+    + "select *, {{ step }} as step from {{ ref('notes') }} {% if step == 3 %}limit 2{% endif %}",
+    "granted": head(grants={"select": ["reporter"]}) + ALL,
+    "indexed": head(indexes=[{"columns": ["id"], "unique": True}, {"columns": ["model_id"]}])
+    + "select id, body {% if step == 2 %}|| ' changed' as body{% endif %}, subject from {{ ref('notes') }}"
+    + " {% if step == 4 %}where id != 2 union all select 9, 'nine', 'n'{% endif %}",
+    "kept": head(full_refresh=False) + ALL,
+    "documented": head(persist_docs={"relation": True, "columns": True}, tags=["vectors"]) + ALL,
+    "by_meta": "{{ config(materialized='embedding') }} select id, coalesce(body, '') as body from {{ ref('notes') }}",
+    "contracted": head(contract={"enforced": True})
+    + "select id, body {% if step == 2 %}|| '!' as body{% endif %},"
+    + " {% if step == 3 %}nullif(subject, 'w') as {% endif %}subject"
+    + "{% if step == 4 %}, id * 2 as extra{% endif %} from {{ ref('notes') }}",
+    "contract_wrong": head(model="unpaid", contract={"enforced": True}) + "select id, body from {{ ref('notes') }}",
+    "wide": head()
+    + """
+with recursive first_step as (select *, 1 as q from {{ ref('notes') }}), final as (
+    select *, {'a': id, 'b': [1, 2], 'c': {'d': 'x'}} as struct_column, [subject, null] as list_column,
+        [{'a': 1}] as structs, '{"x": 1}'::json as json_column, map {'k': id} as map_column,
+        id::decimal(38, 10) as decimal_column, timestamptz '2024-01-01 00:00:00+00' as at, 'a'::blob as blob_column,
+        interval 1 day as gap, 'a'::enum('a', 'b') as enum_column, uuid() is null as flag, [1, 2]::float[2] as pair,
+        {'q': {{ step }}} as moving
+    from first_step
+)
+select * from final
+""",
+    "names": head()
+    + """select {{ step }} as "select", 'o' as "order", 'x' as "Mixed Case", 'u' as "ünïcode ☃", 'q' as "quo""te",
+    body, id, subject as s, {'id': 7, 'content_hash': 'z', 'model_id': 'm'} as t, {'id': 7} as d, 3 as c, 5 as m,
+    {'id': 8, 'model_id': 'm'} as f, 'r' as role, 'v' as vector, 1 as rows from {{ ref('notes') }}""",
+    "commented": head() + "-- first\nselect * from {{ ref('notes') }} -- the last line",
+    "limited": head() + "select * from {{ ref('notes') }} order by id limit 3",
+    "taken_view": head() + ALL,
+    "taken_table": head() + ALL,
+    "lost": head() + ALL,
+    **{f"change_{mode}": head(on_schema_change=mode) + CHANGING for mode in MODES},
+}
+
+PROPERTIES = """
+models:
+  - name: documented
+    description: A relation with 'quotes'.
+    columns:
+      - {name: id, description: The key.}
+      - {name: embedding, description: The vector.}
+  - name: by_meta
+    config:
+      meta: {samespace: {model: tiny, key: id, text: body, role: query, embed_empty: true}}
+  - name: contracted
+    constraints: [{type: primary_key, columns: [id], warn_unsupported: false}]
+    columns:
+      - {name: id, data_type: integer}
+      - {name: body, data_type: varchar}
+      - {name: subject, data_type: varchar, constraints: [{type: not_null, warn_unsupported: false}]}
+      - {name: model_id, data_type: varchar, constraints: [{type: not_null, warn_unsupported: false}]}
+      - {name: content_hash, data_type: varchar}
+      - {name: embedding, data_type: "float[16]"}#EXTRA
+  - name: contract_wrong
+    columns:
+      - {name: id, data_type: integer}
+      - {name: body, data_type: varchar}
+      - {name: model_id, data_type: varchar}
+      - {name: content_hash, data_type: varchar}
+      - {name: embedding, data_type: "float[32]"}
+unit_tests:
+  - name: rows_of_the_select
+    model: hooked
+    given: [{input: ref('notes'), rows: [{id: 1, body: a, subject: s}]}]
+    expect: {rows: [{id: 1, body: a, subject: s}]}
+"""
+
+
+@dataclass
+class Story:
+    """What five runs of one project left behind."""
+
+    project: DbtProject
+    runs: dict[int, Outcome]
+    columns: dict[int, dict[str, list[str]]]
+    rows: dict[int, dict[str, list[tuple[object, ...]]]]
+
+    def message(self, step: int, name: str) -> str:
+        return self.runs[step].message(name)
+
+
+def look(project: DbtProject) -> tuple[dict[str, list[str]], dict[str, list[tuple[object, ...]]]]:
+    """The columns of every model's table and its rows without the vector, by key."""
+    columns: dict[str, list[str]] = {}
+    for table, column, kind in project.query(
+        "select table_name, column_name, data_type from duckdb_columns() where schema_name = 'main' order by column_index"
+    ):
+        columns.setdefault(table, []).append(f"{column} {kind.lower()}")
+    rows = {
+        name: project.query(f"select * exclude (embedding, content_hash, model_id) from {name} order by id")
+        for name in MODELS
+        if name in columns
+    }
+    return columns, rows
+
+
+@pytest.fixture(scope="module")
+def story(make_project: Callable[..., DbtProject]) -> Story:
+    project = make_project(
+        "citizen", models={"tiny": TINY, "unpaid": {**TINY, "version": "2"}}, target={"threads": 4, "plugins": []},
+        config={"on-run-start": ["create table if not exists hook_log (n bigint, hook varchar, held bigint)"]},
+    )  # fmt: skip
+    project.write("seeds/notes.csv", NOTES)
+    project.write("models/_models.yml", PROPERTIES)
+    for name, sql in MODELS.items():
+        project.write(f"models/{name}.sql", sql)
+    with duckdb.connect(str(project.database)) as connection:
+        connection.execute("create view taken_view as select 1 as one")
+        connection.execute("create table taken_table as select 2 as two")
+    told = Story(project, {}, {}, {})
+    for step in (1, 2, 3, 4, 5):
+        if step == 2:
+            with duckdb.connect(str(project.database)) as connection:
+                connection.execute("drop table lost")
+        if step == 4:
+            project.write("models/_models.yml", PROPERTIES.replace("#EXTRA", "\n      - {name: extra, data_type: integer}"))
+        if step == 5:
+            project.write("models/_models.yml", PROPERTIES)
+        arguments = {1: ["build"], 5: ["run", "--full-refresh"]}.get(step, ["run"])
+        told.runs[step] = project.dbt(
+            "--warn-error", *arguments, "--exclude", "granted", env={"STEP": str({5: 3}.get(step, step))}
+        )
+        told.columns[step], told.rows[step] = look(project)
+    return told
+
+
+def failed(outcome: Outcome) -> set[str]:
+    return {r["unique_id"].split(".")[2] for r in outcome.results if r["status"] in ("error", "fail", "skipped")}
+
+
+def test_each_run_fails_where_it_should_and_nowhere_else(story: Story) -> None:
+    always = {"contract_wrong"}
+    assert failed(story.runs[1]) == always, story.runs[1].output
+    assert failed(story.runs[2]) == always | {"failing_hook", "change_fail"}, story.runs[2].output
+    assert failed(story.runs[3]) == always | {"failing_hook", "contracted", "change_ignore", "change_fail"}
+    assert failed(story.runs[4]) == always | {"change_fail"}, story.runs[4].output
+    assert failed(story.runs[5]) == always | {"failing_hook", "contracted"}, story.runs[5].output
+    lines = [line for run in story.runs.values() for line in run.output.splitlines()]
+    assert [line for line in lines if "warning" in line.lower() or "deprecat" in line.lower()] == []
+
+
+def test_the_first_build_makes_every_relation(story: Story) -> None:
+    keys = {name: [row[-1] if name == "names" else row[0] for row in rows] for name, rows in story.rows[1].items()}
+    for name in set(MODELS) - {"contract_wrong", "granted", "limited", "names"}:
+        assert keys[name] == [1, 2, 3, 4, 5], name
+    assert keys["limited"] == [1, 2, 3]
+    assert story.message(1, "wide") == "EMBED 0 new, 3 cached, 1 null"
+    assert sum(int(r["message"].split()[1]) for r in story.runs[1].results if "EMBED" in (r["message"] or "")) == 4
+
+
+def test_four_hooks_run_in_order_and_see_what_they_should(story: Story) -> None:
+    log = story.project.query("select hook, held from hook_log order by n")
+    assert log[:4] == [("pre, outside", 0), ("pre, inside", 0), ("post, inside", 5), ("post, outside", 5)]
+    assert log == log[:4] * 5
+
+
+def test_a_failing_post_hook_rolls_the_merge_and_the_swap_back(story: Story) -> None:
+    for step in (2, 3, 5):
+        assert "boom" in story.message(step, "failing_hook")
+    assert {row[-1] for row in story.rows[2]["failing_hook"]} == {1}
+    assert len(story.rows[3]["failing_hook"]) == 5
+    assert {row[-1] for row in story.rows[4]["failing_hook"]} == {4}
+    assert story.rows[5]["failing_hook"] == story.rows[4]["failing_hook"]
+    runs = "select count(*) from samespace.embedding_runs where relation like '%failing_hook%'"
+    assert story.project.query(runs) == [(2,)]
+    indexes = "select count(*) from duckdb_indexes() where table_name = 'failing_hook'"
+    assert story.project.query(indexes) == [(1,)]
+
+
+def test_descriptions_reach_the_database(story: Story) -> None:
+    assert story.project.query("select comment from duckdb_tables() where table_name = 'documented'") == [
+        ("A relation with 'quotes'.",)
+    ]
+    comments = "select column_name, comment from duckdb_columns() where table_name = 'documented' and comment is not null"
+    assert story.project.query(comments) == [("id", "The key."), ("embedding", "The vector.")]
+
+
+def test_schema_change_ignore(story: Story) -> None:
+    assert story.columns[2]["change_ignore"] == story.columns[1]["change_ignore"]
+    assert "no longer has the column(s) subject" in story.message(3, "change_ignore")
+    assert story.rows[3]["change_ignore"] == story.rows[2]["change_ignore"]
+    assert story.rows[4]["change_ignore"] == story.rows[1]["change_ignore"]
+    assert [column.split()[0] for column in story.columns[5]["change_ignore"]][:2] == ["id", "body"]
+
+
+def test_schema_change_append_new_columns(story: Story) -> None:
+    assert "added varchar" in story.columns[2]["change_append_new_columns"]
+    assert story.message(2, "change_append_new_columns") == "EMBED 0 new, 3 cached, 5 updated, 1 null"
+    assert story.rows[3]["change_append_new_columns"] == story.rows[2]["change_append_new_columns"]
+    assert story.columns[4]["change_append_new_columns"] == story.columns[2]["change_append_new_columns"]
+    assert [row[-1] for row in story.rows[4]["change_append_new_columns"]] == ["1.5", "3.0", "4.5", "6.0", "7.5"]
+
+
+def test_schema_change_sync_all_columns(story: Story) -> None:
+    name = "change_sync_all_columns"
+    assert "added varchar" in story.columns[2][name]
+    assert story.columns[3][name] == ["id integer", "body varchar", *story.columns[1][name][3:]]
+    assert [float(str(row[-1])) for row in story.rows[4][name]] == [1.5, 3.0, 4.5, 6.0, 7.5]
+    assert all(f"0 new, 3 cached{', 5 updated' if step != 3 else ''}" in story.message(step, name) for step in (2, 3, 4))
+
+
+def test_schema_change_fail(story: Story) -> None:
+    assert all("out of sync" in story.message(step, "change_fail") for step in (2, 3, 4))
+    assert story.rows[4]["change_fail"] == story.rows[1]["change_fail"]
+
+
+def test_a_contract_is_kept_and_follows_its_own_changes(story: Story) -> None:
+    assert story.message(2, "contracted") == "EMBED 3 new, 0 cached, 1 null"
+    assert "NOT NULL constraint failed" in story.message(3, "contracted")
+    assert story.rows[3]["contracted"] == story.rows[2]["contracted"]
+    assert "extra integer" in story.columns[4]["contracted"]
+    assert [row[-1] for row in story.rows[4]["contracted"]] == [2, 4, 6, 8, 10]
+    kinds = story.project.query(
+        "select distinct constraint_type from duckdb_constraints() where table_name = 'contracted' order by 1"
+    )
+    assert kinds == [("NOT NULL",), ("PRIMARY KEY",)]
+
+
+def test_a_wrong_dimension_in_a_contract_costs_nothing(story: Story) -> None:
+    message = story.message(1, "contract_wrong")
+    assert "FLOAT[32]" in message
+    assert "FLOAT[16]" in message
+    assert story.project.query("select name from samespace.embedding_models") == [("tiny",)]
+
+
+def test_indexes_survive_changed_texts_and_a_swap(story: Story) -> None:
+    assert story.message(2, "indexed") == "EMBED 3 new, 0 cached, 1 null"
+    assert [row[1] for row in story.rows[2]["indexed"]][:2] == ["hello world changed", "hello wrld changed"]
+    assert story.message(4, "indexed") == "EMBED 1 new, 2 cached, 1 removed, 1 null"
+    assert [row[0] for row in story.rows[4]["indexed"]] == [1, 3, 4, 5, 9]
+    unique = "select is_unique from duckdb_indexes() where table_name = 'indexed' order by 1"
+    assert story.project.query(unique) == [(False,), (True,)]
+
+
+def test_full_refresh_false_keeps_the_table(story: Story) -> None:
+    placed = "select table_name, table_oid from duckdb_tables() where table_name in ('kept', 'lost') order by table_oid"
+    assert [name for name, _ in story.project.query(placed)] == ["kept", "lost"]
+
+
+def test_options_under_meta(story: Story) -> None:
+    assert story.message(1, "by_meta").endswith("cached")
+    told = "select key_column, text_column, role from samespace.embedding_relations where identifier = 'by_meta'"
+    assert story.project.query(told) == [("id", "body", "query")]
+
+
+def test_a_name_that_is_taken_is_replaced_as_a_table_model_does(story: Story) -> None:
+    kinds = story.project.query("select table_name, table_type from information_schema.tables where table_name like 'taken%'")
+    assert sorted(kinds) == [("taken_table", "BASE TABLE"), ("taken_view", "BASE TABLE")]
+    left = story.project.query("select table_name from information_schema.tables where table_name like '%\\_\\_dbt%' escape '\\'")
+    assert left == []
+
+
+def test_a_table_dropped_behind_dbt_comes_back_from_the_cache(story: Story) -> None:
+    assert story.message(2, "lost") == "EMBED 0 new, 3 cached, 1 null"
+    assert story.rows[2]["lost"] == story.rows[1]["lost"]
+
+
+def test_columns_of_every_kind_and_name(story: Story) -> None:
+    assert story.message(2, "wide") == "EMBED 0 new, 3 cached, 5 updated, 1 null"
+    assert story.message(2, "names") == "EMBED 0 new, 3 cached, 5 updated, 1 null"
+    expected = ["select", "order", "Mixed Case", "ünïcode ☃", 'quo"te', "body", "id", "s", "t", "d", "c", "m", "f"]
+    found = story.project.query(
+        "select column_name from duckdb_columns() where table_name = 'names' order by column_index"
+    )
+    assert [name for (name,) in found] == [*expected, "role", "vector", "rows", "model_id", "content_hash", "embedding"]
+    assert [row[0] for row in story.rows[4]["names"]] == [4] * 5
+
+
+def test_grants_warn_once_and_only_where_they_are_configured(story: Story) -> None:
+    outcome = story.project.dbt("run", "--select", "granted")
+    assert outcome.ok, outcome.output
+    assert outcome.output.count("Grants for relations are not supported by DuckDB") == 1
+
+
+def test_tags_quiet_json_and_raw_result(story: Story) -> None:
+    project = story.project
+    quiet = project.dbt("--quiet", "run", "--select", "tag:vectors", "names", env={"STEP": "7"})
+    assert quiet.ok, quiet.output
+    assert quiet.output.strip() == ""
+    responses = {r["unique_id"].split(".")[2]: r["adapter_response"] for r in quiet.results}
+    assert set(responses) - {"scratch-on-run-start-0"} == {"documented", "names"}
+    assert responses["documented"] == {"_message": "EMBED 0 new, 3 cached, 1 null", "code": "EMBED", "rows_affected": 5}
+    assert responses["names"]["_message"] == "EMBED 0 new, 3 cached, 5 updated, 1 null"
+    lines = project.dbt("--log-format", "json", "run", "--select", "documented").output.splitlines()
+    assert all(json.loads(line)["info"]["level"] for line in lines)

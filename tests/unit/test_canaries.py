@@ -1,0 +1,281 @@
+"""The gate without a database: thresholds, what is registered, aliases, and when the check is repeated."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from samespace import canaries
+from samespace.canaries import Registration, agreement, agrees, verified_encoder
+from samespace.encoders.base import Encoder
+from samespace.errors import CanaryError, StorageError
+from samespace.spec import ModelSpec, Role
+
+DIMENSION = 16
+SPEC = ModelSpec(
+    "fake", "fake@11111111", "1" * 32, "fake", DIMENSION, {"model": "m"}, space="fake@11111111"
+)
+
+
+class FakeEncoder(Encoder):
+    """Directions by text and seed, with a scale, noise and an angle that a test chooses."""
+
+    def __init__(self, spec: ModelSpec) -> None:
+        super().__init__(spec)
+        self.calls = 0
+        self.change: Callable[[Any], Any] = lambda rows: rows
+        self.resolved_revision = spec.identity.get("revision") or "abc123"
+
+    def encode(self, values: Sequence[str], role: Role = "document") -> Any:
+        self.calls += 1
+        rows = np.vstack([direction(self.spec.prompt(role) + value, self.spec) for value in values])
+        return self.change(rows)
+
+
+def direction(text: str, spec: ModelSpec) -> Any:
+    seed = [*text.encode(), *str(spec.identity.get("seed", "")).encode()]
+    row = np.random.default_rng(seed).normal(size=DIMENSION)
+    return (row / np.linalg.norm(row)).astype(np.float32)
+
+
+class MemoryRegistry:
+    """A registry in a dictionary."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, Registration] = {}
+        self.verified: list[str] = []
+
+    @property
+    def identity(self) -> str:
+        return str(id(self))
+
+    def registration(self, model_id: str) -> Registration | None:
+        return self.rows.get(model_id)
+
+    def twin(self, spec: ModelSpec) -> Registration | None:
+        rows = [row for row in self.rows.values() if row.digest == spec.digest and row.model_id != spec.model_id]
+        return rows[0] if rows else None
+
+    def register(self, spec: ModelSpec, row: Registration) -> None:
+        self.rows[spec.model_id] = row
+
+    def mark_verified(self, row: Registration) -> None:
+        self.rows[row.model_id] = row
+        self.verified.append(row.model_id)
+
+
+@pytest.fixture(autouse=True)
+def encoders(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[FakeEncoder]]:
+    """A process that has loaded nothing yet; every encoder it loads from now on."""
+    loaded: list[FakeEncoder] = []
+
+    def load(spec: ModelSpec) -> FakeEncoder:
+        loaded.append(FakeEncoder(spec))
+        return loaded[-1]
+
+    monkeypatch.setattr(canaries, "load_encoder", load)
+    forget(monkeypatch)
+    yield loaded
+
+
+def forget(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a new process: nothing is loaded, nothing has passed."""
+    monkeypatch.setattr(canaries, "_loaded", {})
+    monkeypatch.setattr(canaries, "_passed", set())
+
+
+def load_changed(monkeypatch: pytest.MonkeyPatch, change: Callable[[Any], Any]) -> None:
+    def load(spec: ModelSpec) -> FakeEncoder:
+        encoder = FakeEncoder(spec)
+        encoder.change = change
+        return encoder
+
+    monkeypatch.setattr(canaries, "load_encoder", load)
+    forget(monkeypatch)
+
+
+def rotated(cosine: float) -> Callable[[Any], Any]:
+    """Every row turned away so far that its cosine with what it was is this."""
+
+    def change(rows: Any) -> Any:
+        other = np.roll(rows, 1, axis=1) * np.where(np.arange(DIMENSION) % 2, 1, -1)
+        other -= (other * rows).sum(axis=1, keepdims=True) * rows
+        other /= np.linalg.norm(other, axis=1, keepdims=True)
+        return (cosine * rows + np.sqrt(1 - cosine**2) * other).astype(np.float32)
+
+    return change
+
+
+def one_row(cosine: float, row: int) -> Callable[[Any], Any]:
+    def change(rows: Any) -> Any:
+        changed = rows.copy()
+        changed[row] = rotated(cosine)(rows)[row]
+        return changed
+
+    return change
+
+
+def test_first_use_registers_and_later_use_checks(
+    encoders: list[FakeEncoder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry = MemoryRegistry()
+    verified_encoder(SPEC, registry)
+    row = registry.rows[SPEC.model_id]
+    assert row.canaries.shape == (len(canaries.TEXTS), DIMENSION) and row.canaries.dtype == np.float32
+    assert row.unit_norm and row.verified and row.revision == "abc123" and row.space == SPEC.space
+    for _ in range(3):
+        verified_encoder(SPEC, registry)
+    assert [encoder.calls for encoder in encoders] == [1]  # once per process and registry
+    forget(monkeypatch)
+    verified_encoder(SPEC, registry)
+    assert registry.verified == [SPEC.model_id]
+    assert encoders[-1].spec.identity["revision"] == "abc123"  # what was resolved then is loaded now
+
+
+def test_a_second_registry_is_checked_too(encoders: list[FakeEncoder]) -> None:
+    first, second = MemoryRegistry(), MemoryRegistry()
+    verified_encoder(SPEC, first)
+    verified_encoder(SPEC, second)
+    assert len(encoders) == 1 and encoders[0].calls == 2 and second.rows
+    second.rows.clear()  # dropped while the process lives
+    verified_encoder(SPEC, second)
+    assert second.rows
+
+
+def test_both_roles_where_prompts_differ() -> None:
+    registry = MemoryRegistry()
+    verified_encoder(replace(SPEC, identity={"model": "m", "prompts": {"query": "q: "}}), registry)
+    assert registry.rows[SPEC.model_id].canaries.shape[0] == 2 * len(canaries.TEXTS)
+
+
+@pytest.mark.parametrize("change", [
+    lambda rows: rows, rotated(0.99985), one_row(0.9992, 3), lambda rows: rows * np.float32(1.0009),
+], ids=["same", "all at 0.99985", "one at 0.9992", "lengths by 0.09 %"])  # fmt: skip
+def test_within_the_thresholds(monkeypatch: pytest.MonkeyPatch, change: Callable[[Any], Any]) -> None:
+    registry = MemoryRegistry()
+    verified_encoder(SPEC, registry)
+    load_changed(monkeypatch, change)
+    verified_encoder(SPEC, registry)
+    assert registry.verified == [SPEC.model_id]
+
+
+@pytest.mark.parametrize("change", [
+    rotated(0.99975), one_row(0.9988, 31), lambda rows: rows * np.float32(1.0011), lambda rows: -rows,
+    lambda rows: rows[::-1], lambda rows: np.zeros_like(rows),
+], ids=["all at 0.99975", "one at 0.9988", "lengths by 0.11 %", "signs", "order", "zeros"])  # fmt: skip
+def test_beyond_the_thresholds(monkeypatch: pytest.MonkeyPatch, change: Callable[[Any], Any]) -> None:
+    registry = MemoryRegistry()
+    verified_encoder(SPEC, registry)
+    before = dict(registry.rows)
+    load_changed(monkeypatch, change)
+    for _ in range(2):  # a refusal is no pass
+        with pytest.raises(CanaryError, match=r"is not what is registered as fake@11111111.*bump version"):
+            verified_encoder(SPEC, registry)
+    assert registry.rows == before and not registry.verified
+
+
+@pytest.mark.parametrize(("change", "sentence"), [
+    (lambda rows: rows[:, :-1], "returns vectors of 15 numbers; its spec says dimension: 16"),
+    (lambda rows: rows * np.float32(np.nan), "returns NaN or infinite numbers for ordinary texts"),
+], ids=["dimension", "NaN"])  # fmt: skip
+def test_nothing_unusable_is_registered(
+    monkeypatch: pytest.MonkeyPatch, change: Callable[[Any], Any], sentence: str
+) -> None:
+    registry = MemoryRegistry()
+    load_changed(monkeypatch, change)
+    with pytest.raises(CanaryError, match=sentence):
+        verified_encoder(SPEC, registry)
+    assert not registry.rows
+
+
+def test_rows_without_a_vector_equal_themselves_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = np.eye(3, dtype=np.float32)
+    missing = rows.copy()
+    missing[1] = 0
+    assert agrees(*agreement(missing, missing))
+    assert not agrees(*agreement(rows, missing)) and not agrees(*agreement(missing, rows))
+
+
+def test_one_short_id_of_two_fingerprints_is_refused() -> None:
+    registry = MemoryRegistry()
+    verified_encoder(SPEC, registry)
+    with pytest.raises(StorageError, match=r"Two specs share a short id: rename the model 'fake'"):
+        verified_encoder(replace(SPEC, digest="2" * 32), registry)
+
+
+def test_another_list_of_canaries_is_never_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    registry = MemoryRegistry()
+    verified_encoder(SPEC, registry)
+    registry.rows[SPEC.model_id] = replace(registry.rows[SPEC.model_id], canary_version=99)
+    forget(monkeypatch)
+    with pytest.raises(StorageError, match="was registered with canary list 99"):
+        verified_encoder(SPEC, registry)
+
+
+def test_a_new_name_is_held_to_the_vectors_of_the_old_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    registry = MemoryRegistry()
+    verified_encoder(SPEC, registry)
+    renamed = replace(SPEC, name="new", model_id="new@11111111", space="fake@11111111")
+    verified_encoder(renamed, registry)
+    assert set(registry.rows) == {"fake@11111111", "new@11111111"}
+    del registry.rows["new@11111111"]
+    load_changed(monkeypatch, rotated(0.9))
+    with pytest.raises(CanaryError, match="what was loaded for new@11111111 is not what is registered as fake@"):
+        verified_encoder(renamed, registry)
+
+
+def alias_of(spec: ModelSpec, **changes: Any) -> ModelSpec:
+    fields = {"name": "alias", "model_id": "alias@22222222", "digest": "2" * 32, "space": spec.space, "partner": spec}
+    return replace(spec, **{**fields, **changes})
+
+
+def test_an_alias_proves_itself_against_the_root() -> None:
+    registry = MemoryRegistry()
+    verified_encoder(alias_of(SPEC), registry)
+    assert set(registry.rows) == {"fake@11111111", "alias@22222222"}
+    assert registry.rows["alias@22222222"].verified
+    foreign = alias_of(SPEC, model_id="alias@33333333", digest="3" * 32, identity={"model": "m", "seed": 3})
+    with pytest.raises(CanaryError, match="what was loaded for alias@33333333 is not what is registered as fake@"):
+        verified_encoder(foreign, registry)
+    assert "alias@33333333" not in registry.rows
+
+
+def test_a_tower_is_registered_as_unverified() -> None:
+    registry = MemoryRegistry()
+    verified_encoder(alias_of(SPEC, identity={"model": "m", "seed": 3}, verify=False), registry)
+    assert not registry.rows["alias@22222222"].verified
+
+
+def test_an_alias_declared_later_is_compared_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    registry = MemoryRegistry()
+    foreign = alias_of(SPEC, identity={"model": "m", "seed": 3}, space="alias@22222222", partner=None)
+    verified_encoder(foreign, registry)
+    verified_encoder(SPEC, registry)
+    forget(monkeypatch)
+    with pytest.raises(CanaryError, match="what was loaded for alias@22222222 is not what is registered as fake@"):
+        verified_encoder(replace(foreign, space=SPEC.space, partner=SPEC), registry)
+    assert registry.rows["alias@22222222"].space == "alias@22222222"
+
+
+def test_the_proof_comes_before_the_registration() -> None:
+    registry = MemoryRegistry()
+
+    def refuse(encoder: Encoder) -> None:
+        raise CanaryError("not the model that made these")
+
+    with pytest.raises(CanaryError, match="not the model"):
+        verified_encoder(SPEC, registry, prove=refuse)
+    assert not registry.rows
+    verified_encoder(SPEC, registry)
+    verified_encoder(SPEC, registry, prove=refuse)  # registered: nothing left to prove
+
+
+def test_the_list_of_texts_is_frozen() -> None:
+    """Registered vectors are those of these texts: another list needs another VERSION."""
+    import hashlib
+
+    assert canaries.VERSION == 1 and len(canaries.TEXTS) == len(set(canaries.TEXTS)) == 32
+    assert hashlib.sha256("\x00".join(canaries.TEXTS).encode()).hexdigest()[:16] == "0000000000000000"

@@ -1,0 +1,296 @@
+"""The pump on a store in memory: what is kept, retried, refused and said."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+from samespace import pump
+from samespace._pace import Pace, Progress
+from samespace.encoders import Encoder
+from samespace.encoders.base import TokenCounts
+from samespace.errors import CanaryError, EncoderError, TransientEncoderError
+from samespace.pump import Job, fill
+from samespace.spec import ModelSpec
+
+SPEC = ModelSpec("toy", "toy@00000000", "0" * 32, "toy", 3)
+JOB = Job([SPEC], "document", "stage", "id", "body", "notes", None, True)
+
+
+class Toy(Encoder):
+    """A vector per text, and whatever ``happens`` does with the texts of a call."""
+
+    engine, precision = "toy", "fp64"
+
+    def __init__(self, happens=lambda texts: None) -> None:
+        super().__init__(SPEC)
+        self.happens = happens
+        self.calls: list[list[str]] = []
+
+    def encode(self, values, role="document"):
+        self.calls.append(list(values))
+        made = self.happens(list(values))
+        if made is not None:
+            return made
+        return np.array([[len(value), 1, 1] for value in values], dtype=np.float64)
+
+    def token_counts(self, values, role="document"):
+        tokens = np.array([len(value) for value in values], dtype=np.int32)
+        return TokenCounts(tokens, tokens > 8, 8)
+
+
+@dataclass
+class Page:
+    hashes: list[str]
+    texts: list[str]
+
+
+@dataclass
+class Store:
+    """Texts are their own content_hash."""
+
+    texts: list[str]
+    kept: dict[str, np.ndarray] = field(default_factory=dict)
+    writes: list[int] = field(default_factory=list)
+    proof: list[tuple[str, list[float]]] = field(default_factory=list)
+    page_texts: int = 1000
+
+    def prepare(self) -> None: ...
+
+    def prepare_cache(self, spec, temporary=False) -> str:
+        return "cache"
+
+    def unproven(self, cache, stage, text, target, spec, role):
+        return self.proof
+
+    def seed_cache(self, cache, stage, target, model_id, role) -> None: ...
+
+    def collect_pending(self, stage, text, cache, role, rows, size):
+        self.pending = [text for text in self.texts if text not in self.kept]
+        return len(self.texts), len(self.pending), sum(map(len, self.pending))
+
+    def pages(self) -> int:
+        return -(-len(self.pending) // self.page_texts)
+
+    def page(self, number) -> Page:
+        part = self.pending[(number - 1) * self.page_texts : number * self.page_texts]
+        return Page(part, part)
+
+    def write_page(self, cache, role, hashes, vectors, tokens, truncated) -> None:
+        assert vectors.dtype == np.float32
+        assert len(hashes) == len(vectors) == len(tokens) == len(truncated)
+        assert not set(hashes) & set(self.kept)
+        self.writes.append(len(hashes))
+        self.kept.update(zip(hashes, vectors, strict=True))
+
+    def keys_of(self, stage, key, content_hash) -> list[str]:
+        return [f"<{content_hash}>"]
+
+
+def texts(count: int) -> list[str]:
+    return [f"text {number:05d}" for number in range(count)]
+
+
+def run(store: Store, encoder: Toy, stopped: threading.Event | None = None, log=lambda line: None):
+    return fill(JOB, store, lambda spec, prove=None: encoder, log, stopped or threading.Event())[0]
+
+
+@pytest.fixture(autouse=True)
+def no_waiting(monkeypatch) -> None:
+    monkeypatch.setattr(pump, "RETRY_SECONDS", (0.001, 0.001, 0.001))
+
+
+def test_every_text_is_embedded_once_and_a_second_fill_loads_nothing() -> None:
+    store, encoder = Store(texts(2500)), Toy()
+    done = run(store, encoder)
+    assert sorted(store.kept) == texts(2500)
+    assert sum(map(len, encoder.calls)) == 2500
+    assert (done.distinct_texts, done.embedded, done.tokens, done.engine) == (2500, 2500, 25000, "toy")
+    again = fill(JOB, store, lambda spec, prove=None: pytest.fail("loaded"), print, threading.Event())[0]
+    assert (again.embedded, again.tokens, again.engine) == (0, None, None)
+
+
+def test_calls_grow_to_whole_pages_and_each_is_written() -> None:
+    store, encoder = Store(texts(3000)), Toy()
+    run(store, encoder)
+    assert [len(call) for call in encoder.calls] == store.writes
+    assert store.writes[0] == Pace.FIRST
+    assert store.writes[-1] == 1000
+
+
+def test_pace_follows_the_clock() -> None:
+    pace = Pace()
+    pace.took(16, 0.01)
+    assert pace.texts == 128
+    pace.took(128, 12.8)
+    assert pace.texts == 10
+    pace.took(10, 100.0)
+    assert pace.texts == Pace.LEAST
+    pace.too_many(8)
+    pace.took(4, 0.001)
+    assert pace.texts == 4
+
+
+def test_memory_is_found_by_halving_and_remembered() -> None:
+    def small(values: list[str]):
+        if len(values) > 10:
+            raise MemoryError
+
+    store, encoder = Store(texts(300)), Toy(small)
+    run(store, encoder)
+    assert len(store.kept) == 300
+    assert max(store.writes) <= 10
+    assert sum(len(call) > 10 for call in encoder.calls) == 1
+
+
+class OutOfMemoryError(RuntimeError):
+    """Called as torch calls its own."""
+
+
+@pytest.mark.parametrize("error", [MemoryError(), OutOfMemoryError("CUDA out of memory\nTried to allocate")])
+def test_one_text_that_does_not_fit_is_named(error) -> None:
+    def happens(values: list[str]):
+        if "text 00040" in values:
+            raise error
+
+    store = Store(texts(100))
+    with pytest.raises(EncoderError, match="ran out of memory on the text of notes with id <text 00040>") as caught:
+        run(store, Toy(happens))
+    assert "\n" not in str(caught.value)
+    assert set(texts(16)) <= set(store.kept) <= set(texts(40))
+
+
+def test_one_text_that_fails_is_named_and_what_came_before_is_kept() -> None:
+    def happens(values: list[str]):
+        if "text 00123" in values:
+            raise ValueError("no\n  such thing")
+
+    store = Store(texts(200))
+    with pytest.raises(EncoderError) as caught:
+        run(store, Toy(happens))
+    assert str(caught.value) == (
+        "samespace: toy@00000000 could not embed the text of notes with id <text 00123>: ValueError: no such thing. "
+        "The table is as it was; the vectors made so far are kept."
+    )
+    assert set(store.kept) == set(texts(16))
+
+
+def test_an_encoder_that_always_fails_blames_no_row() -> None:
+    def happens(values: list[str]):
+        raise EncoderError("samespace: toy@00000000: the key is not valid.")
+
+    encoder = Toy(happens)
+    with pytest.raises(EncoderError, match="could not embed the texts of notes: the key is not valid. The table"):
+        run(Store(texts(200)), encoder)
+    assert len(encoder.calls) == 3
+
+
+def test_what_may_pass_is_tried_again_and_logged() -> None:
+    left = [2]
+    lines: list[str] = []
+
+    def happens(values: list[str]):
+        if left[0]:
+            left[0] -= 1
+            raise TransientEncoderError("samespace: toy@00000000: the host is away.")
+
+    store = Store(texts(10))
+    run(store, Toy(happens), log=lines.append)
+    assert len(store.kept) == 10
+    assert lines == ["toy@00000000: the host is away; trying again in 0.001 s"] * 2
+
+
+def test_what_does_not_pass_ends_after_all_tries() -> None:
+    def happens(values: list[str]):
+        raise TransientEncoderError("away")
+
+    encoder = Toy(happens)
+    with pytest.raises(EncoderError, match="failed 4 times in a row for notes: away. The table"):
+        run(Store(texts(10)), encoder)
+    assert len(encoder.calls) == 4
+
+
+def test_stopping_keeps_the_call_under_way() -> None:
+    stopped = threading.Event()
+
+    def happens(values: list[str]):
+        if "text 00020" in values:
+            stopped.set()
+
+    store, encoder = Store(texts(5000)), Toy(happens)
+    with pytest.raises(EncoderError, match="stopped while embedding with toy@00000000"):
+        run(store, encoder, stopped)
+    assert len(encoder.calls) == 2
+    assert list(store.kept) == [text for call in encoder.calls for text in call]
+
+
+def test_stopping_ends_a_pause_between_tries(monkeypatch) -> None:
+    monkeypatch.setattr(pump, "RETRY_SECONDS", (60.0,))
+    stopped = threading.Event()
+
+    def happens(values: list[str]):
+        stopped.set()
+        raise TransientEncoderError("away")
+
+    with pytest.raises(EncoderError, match="stopped while embedding"):
+        run(Store(texts(10)), Toy(happens), stopped)
+
+
+def test_stopped_before_it_began_loads_no_model() -> None:
+    stopped = threading.Event()
+    stopped.set()
+    with pytest.raises(EncoderError, match="stopped"):
+        fill(JOB, Store(texts(3)), lambda spec, prove=None: pytest.fail("loaded"), print, stopped)
+
+
+@pytest.mark.parametrize(
+    ("rows", "sentence"),
+    [
+        (np.ones((5, 2)), r"an array of shape \(5, 2\); expected \(5, 3\): one vector per text"),
+        (np.ones((4, 3)), r"an array of shape \(4, 3\); expected \(5, 3\)"),
+        (np.ones(3), r"an array of shape \(3,\)"),
+        (np.array([[1, 1, 1], [1, np.nan, 1]] + [[1, 1, 1]] * 3), "for 1 text.*with id <text 00001>"),
+        (np.array([[1, 1, np.inf]] * 2 + [[1, 1, 1]] * 3), "for 2 text.*with id <text 00000>"),
+        (np.array([[1, 1, 1]] * 4 + [[0, 0, 0]]), r"only zeros for 1 text\(s\), first for .*<text 00004>"),
+        (np.full((5, 3), 1e300), "NaN, infinity"),
+    ],
+)
+def test_vectors_that_may_not_be_stored(rows, sentence) -> None:
+    store = Store(texts(5))
+    with pytest.raises(EncoderError, match=sentence):
+        run(store, Toy(lambda values: rows))
+    assert store.kept == {}
+
+
+def test_vectors_without_a_registration_have_to_be_reproduced() -> None:
+    encoder = Toy()
+
+    def gate(spec, prove=None):
+        if prove is not None:
+            prove(encoder)
+        return encoder
+
+    good = Store(texts(3), proof=[("abcd", [4.0, 1.0, 1.0])])
+    fill(JOB, good, gate, print, threading.Event())
+    assert len(good.kept) == 3
+    foreign = Store(texts(3), proof=[("abcd", [1.0, 4.0, 1.0])])
+    with pytest.raises(CanaryError, match="the registry has no row of that model"):
+        fill(JOB, foreign, gate, print, threading.Event())
+    assert foreign.kept == {}
+
+
+def test_progress_says_how_far_and_how_long(monkeypatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr("samespace._pace.time.monotonic", lambda: now[0])
+    lines: list[str] = []
+    progress = Progress("notes: toy@00000000", 1000, 10_000, lines.append)
+    for _ in range(10):
+        now[0] += 2
+        progress.add(100, 1000)
+    assert lines == [
+        "notes: toy@00000000: 300 of 1,000 texts, 50/s, 14 s left",
+        "notes: toy@00000000: 600 of 1,000 texts, 50/s, 8 s left",
+        "notes: toy@00000000: 900 of 1,000 texts, 50/s, 2 s left",
+    ]
