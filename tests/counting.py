@@ -38,7 +38,8 @@ class CountingEncoder(Encoder):
     def encode(self, values, role="document"):
         texts = list(values)
         self.note(texts, role)
-        if len(texts) > self.weights.get("max_texts", 10**9) or any("always too large" in text for text in texts):
+        most = self.weights.get("max_texts", 10**9)
+        if len(texts) > most or any("always too large" in text for text in texts):
             raise MemoryError("no room for these texts")
         if any("make it fail" in text for text in texts):
             raise ValueError("the vendor says no")
@@ -72,7 +73,8 @@ class CountingEncoder(Encoder):
         return TokenCounts(tokens, tokens > (window or 10**9), window)
 
     def note(self, texts, role):
-        line = {"name": self.spec.name, "role": role, "texts": [text[:200] for text in texts if text not in TEXTS]}
+        counted = [text[:200] for text in texts if text not in TEXTS]
+        line = {"name": self.spec.name, "role": role, "texts": counted}
         with open(os.environ["COUNTED"], "a") as file:
             file.write(json.dumps(line) + "\\n")
 '''
@@ -119,12 +121,15 @@ class CountedProject:
     def table(self, name: str, rows: list[dict[str, Any]]) -> None:
         """(Re)create a table from rows of equal keys; every column is VARCHAR but integers."""
         columns = ", ".join(
-            f"{column} {'bigint' if isinstance(value, int) else 'varchar'}" for column, value in rows[0].items()
+            f"{column} {'bigint' if isinstance(value, int) else 'varchar'}"
+            for column, value in rows[0].items()
         )
         with duckdb.connect(str(self.project.database)) as connection:
             connection.execute(f"create or replace table {name} ({columns})")
             marks = ", ".join("?" * len(rows[0]))
-            connection.executemany(f"insert into {name} values ({marks})", [list(row.values()) for row in rows])
+            connection.executemany(
+                f"insert into {name} values ({marks})", [list(row.values()) for row in rows]
+            )
 
     def model(self, name: str, select: str, **config: Any) -> None:
         options = {"materialized": "embedding", "model": "count", "key": "id", "text": "body", **config}
@@ -143,7 +148,9 @@ class CountedProject:
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         return self.project.query(sql)
 
-    def runs(self, relation: str, columns: str = "embedded, cached, removed, updated, nulls") -> tuple[Any, ...]:
+    def runs(
+        self, relation: str, columns: str = "embedded, cached, removed, updated, nulls"
+    ) -> tuple[Any, ...]:
         """The newest row of embedding_runs of a relation (of one model)."""
         return self.rows(
             f"select {columns} from samespace.embedding_runs where relation like '%\"{relation}\"' "

@@ -56,8 +56,8 @@ select * from final
 {% endmacro %}
 
 
-{#- The fast similarity of the join condition may miss the exact one a little, so it gets slack; "materialized" keeps
-    the exact one out of the join. -#}
+{#- The fast similarity of the join condition may miss the exact one a little, so it gets slack; the window
+    `compared` keeps the exact one out of the join, where it would be computed for every pair. -#}
 {% macro _pairs_by_sql(info, threshold, max_pairs, where) %}
 {% set limit = samespace._threshold_sql(threshold, 'duplicate_pairs', 'left_model_id') %}
 {% set sql %}
@@ -70,13 +70,14 @@ with __samespace_rows as (
     where {{ samespace.usable_vector(info.embedding_sql) }}{{ ' and (' ~ where ~ ')' if where else '' }}
 ),
 
-__samespace_scored as materialized (
+__samespace_scored as (
     select
         left_row.key as left_key,
         right_row.key as right_key,
         round({{ samespace.cosine_similarity_exact('left_row.embedding', 'right_row.embedding') }}, 6) as similarity,
         left_row.model_id as left_model_id,
-        right_row.model_id as right_model_id
+        right_row.model_id as right_model_id,
+        count(*) over () as compared
     from __samespace_rows as left_row
     inner join __samespace_rows as right_row
         on {{ samespace.same_space('left_row.model_id', 'right_row.model_id') }}

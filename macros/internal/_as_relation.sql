@@ -63,7 +63,7 @@
     {% if node.resource_type not in ['model', 'snapshot'] %}
         {{ return(false) }}
     {% elif inline %}
-        {{ return(node.name == title) }}
+        {{ return(title in [node.name, node.alias]) }}
     {% endif %}
     {% set places = [node, node.get('defer_relation') or {}] %}
     {% for place in places if place.get('alias') == relation.identifier and place.get('schema') == relation.schema
@@ -101,11 +101,12 @@
     {% endif %}
     {% set rows = run_query('select key_column, text_column, embedding_column, '
         ~ samespace.text_list('model_ids') ~ ', role from ' ~ table ~ ' where ' ~ (filters | join(' and '))).rows %}
-    {% if rows | length != 1 %}
+    {% if not rows or rows | map('first') | unique | list | length > 1 %}
         {{ return({}) }}
     {% endif %}
-    {{ return({'key': rows[0][0], 'text': rows[0][1], 'embedding': rows[0][2],
-               'model_ids': (rows[0][3] or '').split(',') | select | list, 'role': rows[0][4]}) }}
+    {#- A CTE says no schema: relations of that name may hold other models elsewhere, so none are claimed. -#}
+    {% set model_ids = (rows[0][3] or '').split(',') | select | list if rows | length == 1 else [] %}
+    {{ return({'key': rows[0][0], 'text': rows[0][1], 'embedding': rows[0][2], 'model_ids': model_ids, 'role': rows[0][4]}) }}
 {% endmacro %}
 
 

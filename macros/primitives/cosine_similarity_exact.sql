@@ -10,7 +10,9 @@
     {{ samespace._raise('cosine_similarity_exact', "the adapter '" ~ target.type ~ "' has no cosine similarity here; use duckdb") }}
 {% endmacro %}
 
-{#- DuckDB clamps to [-1, 1] itself. https://duckdb.org/docs/stable/sql/functions/list -#}
+{#- DuckDB clamps to [-1, 1] itself; the CASE because list functions take no NULL.
+    https://duckdb.org/docs/stable/sql/functions/list -#}
 {% macro duckdb__cosine_similarity_exact(left, right) %}
-    {{ return('list_cosine_similarity(cast(' ~ left ~ ' as double[]), cast(' ~ right ~ ' as double[]))') }}
+    {{ return('(case when ' ~ left ~ ' is not null and ' ~ right ~ ' is not null then list_cosine_similarity(cast('
+        ~ left ~ ' as double[]), cast(' ~ right ~ ' as double[])) end)') }}
 {% endmacro %}

@@ -7,7 +7,8 @@
     {{ samespace._raise('vector_norm', "the adapter '" ~ target.type ~ "' cannot measure vectors here; use duckdb") }}
 {% endmacro %}
 
-{#- https://duckdb.org/docs/stable/sql/functions/list -#}
+{#- The CASE because list functions take no NULL. https://duckdb.org/docs/stable/sql/functions/list -#}
 {% macro duckdb__vector_norm(embedding) %}
-    {{ return('sqrt(list_inner_product(cast(' ~ embedding ~ ' as double[]), cast(' ~ embedding ~ ' as double[])))') }}
+    {{ return('(case when ' ~ embedding ~ ' is not null then sqrt(list_inner_product(cast(' ~ embedding ~ ' as double[]), cast('
+        ~ embedding ~ ' as double[]))) end)') }}
 {% endmacro %}

@@ -1,8 +1,8 @@
 """The gate: no encoder is handed out before it has proven to be what its model_id names.
 
-The first time a model_id is used, the vectors of a fixed list of probe texts go into the registry. Later loads
-embed the same texts and compare. This catches the silent change: other weights, another provider build, a lost
-prompt, a quantised file, a flipped normalisation.
+The first time a model_id is used, the vectors of a fixed list of probe texts go into the registry. Later
+loads embed the same texts and compare. This catches the silent change: other weights, another provider build,
+a lost prompt, a quantised file, a flipped normalisation.
 """
 
 from __future__ import annotations
@@ -99,9 +99,9 @@ def verified_encoder(
 ) -> Encoder:
     """The encoder of a spec, loaded once per process and checked once per process and registry.
 
-    Registers the model_id on first use, after ``prove`` (if given) has not raised. Raises CanaryError when the
-    loaded model does not reproduce its registered vectors (mean cosine >= 0.9998, min >= 0.999, norms within
-    1e-3), and EncoderError when the weights cannot be loaded.
+    Registers the model_id on first use, after ``prove`` (if given) has not raised. Raises CanaryError when
+    the loaded model does not reproduce its registered vectors (mean cosine >= 0.9998, min >= 0.999, norms
+    within 1e-3), and EncoderError when the weights cannot be loaded.
     """
     with _lock:
         encoder = _load(spec, registry)
@@ -145,7 +145,8 @@ def _check(
     known = registry.registration(spec.model_id)
     if known is not None and known.digest != spec.digest:
         raise StorageError(
-            f"samespace: {spec.model_id} is registered with the fingerprint {known.digest}, this project derives "
+            f"samespace: {spec.model_id} is registered with the fingerprint {known.digest}, this project "
+            "derives "
             f"{spec.digest}. Two specs share a short id: rename the model '{spec.name}'."
         )
     vectors = canary_vectors(spec, encoder)
@@ -170,8 +171,10 @@ def _is_verified(spec: ModelSpec) -> bool:
 def _compare_with(spec: ModelSpec, reference: Registration, vectors: NDArray[np.float32]) -> None:
     if reference.canary_version != VERSION:
         raise StorageError(
-            f"samespace: {reference.model_id} was registered with canary list {reference.canary_version}; this version "
-            f"of samespace has list {VERSION}. Use the version that registered it, or bump version: in its spec."
+            f"samespace: {reference.model_id} was registered with canary list {reference.canary_version}; "
+            "this version "
+            f"of samespace has list {VERSION}. Use the version that registered it, or bump version: in its "
+            "spec."
         )
     _compare(spec.model_id, reference.model_id, reference.canaries, vectors)
 
@@ -223,7 +226,8 @@ def canary_vectors(spec: ModelSpec, encoder: Encoder) -> NDArray[np.float32]:
     vectors = np.vstack([encoder.encode(list(TEXTS), role) for role in roles])
     if vectors.shape[1] != spec.dimension:
         raise CanaryError(
-            f"samespace: {spec.model_id} returns vectors of {vectors.shape[1]} numbers; its spec says dimension: "
+            f"samespace: {spec.model_id} returns vectors of {vectors.shape[1]} numbers; its spec says "
+            "dimension: "
             f"{spec.dimension}. Correct the spec of '{spec.name}'."
         )
     if not np.isfinite(vectors).all():
@@ -237,16 +241,19 @@ def _compare(loaded: str, registered: str, stored: NDArray[np.float32], fresh: N
     if stored.shape != fresh.shape:
         raise StorageError(
             f"samespace: the registry row of {registered} holds vectors of shape {stored.shape}, expected "
-            f"{fresh.shape}. Was the row edited? Restore it, or bump version: in the spec to start a new space."
+            f"{fresh.shape}. Was the row edited? Restore it, or bump version: in the spec to start a new "
+            "space."
         )
     cosine, ratio = agreement(stored, fresh)
     if agrees(cosine, ratio):
         return
     raise CanaryError(
         f"samespace: what was loaded for {loaded} is not what is registered as {registered}: "
-        f"the {len(cosine)} canary texts agree with a mean cosine of {cosine.mean():.5f} (needed {MEAN_COSINE}) "
+        f"the {len(cosine)} canary texts agree with a mean cosine of {cosine.mean():.5f} (needed "
+        f"{MEAN_COSINE}) "
         f"and a smallest of {cosine.min():.5f} (needed {MIN_COSINE}), lengths differ by up to "
-        f"{np.abs(ratio - 1).max():.2%}. Nothing was stored. Pin revision: (or correct load_from:) to get the "
+        f"{np.abs(ratio - 1).max():.2%}. Nothing was stored. Pin revision: (or correct load_from:) to get "
+        "the "
         "registered model back, or bump version: in its spec to accept this one as a new space."
     )
 
@@ -283,13 +290,7 @@ def agrees(cosine: NDArray[np.float64], ratio: NDArray[np.float64]) -> bool:
 def checksum(row: Registration) -> str:
     """SHA-256 over what a registration asserts: a row edited by hand no longer matches it."""
     facts = (
-        row.model_id,
-        row.digest,
-        row.canary_version,
-        row.revision,
-        row.space,
-        row.unit_norm,
-        row.verified,
-    )
+        row.model_id, row.digest, row.canary_version, row.revision, row.space, row.unit_norm, row.verified,
+    )  # fmt: skip
     head = json.dumps(facts).encode()
     return hashlib.sha256(head + row.canaries.tobytes()).hexdigest()

@@ -54,7 +54,7 @@ class ModelSpec:
         """Read the JSON object that the dbt side renders. Raises SpecError if it is not one."""
         try:
             return cls.from_dict(json.loads(text))
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise SpecError(
                 f"samespace: this is not a model spec: {error!s}. Specs are rendered by the dbt package "
                 "from the var samespace_models; are the dbt and the Python package of the same version?"

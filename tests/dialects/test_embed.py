@@ -12,7 +12,15 @@ from samespace.spec import ModelSpec
 from targets import Target
 
 PROMPTED = {"provider": "slow", "model": "sha", "dimension": 16, "prompts": {"query": "query: "}}
-TEXTS = {1: "hello world", 2: "hello wrld", 3: None, 4: " \t", 5: "good bye", 6: "good bye", 7: "it's 'quoted' 👍🏽"}
+TEXTS = {
+    1: "hello world",
+    2: "hello wrld",
+    3: None,
+    4: " \t",
+    5: "good bye",
+    6: "good bye",
+    7: "it's 'quoted' 👍🏽",
+}
 PLUGIN = ["plugins:", "- module: samespace.duckdb_plugin"]
 
 
@@ -22,35 +30,58 @@ def literal(text: str | None) -> str:
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory, target: Target) -> DbtProject:
-    """Tables and incremental tables that encode; 5,000 rows of 50 texts, so that two threads call the function."""
+    """Tables and incremental tables that encode; 5,000 rows of 50 texts, for two threads."""
     folder = tmp_path_factory.mktemp("embed")
     made = DbtProject(
-        folder, models={"hash64": HASHING, "hash32": {**HASHING, "dimension": 32}},
+        folder,
+        models={"hash64": HASHING, "hash32": {**HASHING, "dimension": 32}},
         target={**target.output(folder), "threads": 2},
     )
     rows = ", ".join(f"({key}, {literal(text)})" for key, text in TEXTS.items())
     made.query(f"create table notes as select * from (values {rows}) as t(id, body)")
     made.query("create table many as select range as id, 'text ' || (range % 50) as body from range(5000)")
-    made.write("models/structs.sql", "{{ config(materialized='table') }}\n"
-               "select id, {{ samespace.embed('hash64', 'body') }} as vector from notes")
-    made.write("models/columns.sql", "{{ config(materialized='incremental', unique_key='id') }}\n"
-               "select id, {{ samespace.embed_columns('hash64', 'body') }} from notes")
-    made.write("models/fan_out.sql", "{{ config(materialized='table') }}\n"
-               "select id, body, {{ samespace.embed_columns('hash64', \"body || '!'\", role='query') }} from many")
-    made.write("models/notes_embedded.sql", "{{ config(materialized='embedding', model='hash64', key='id', text='body') }}\n"
-               "select id, body from notes")
-    made.write("models/asked.sql", "{{ config(materialized='table') }}\n"
-               "select {{ samespace._query_vector('hash64', \"it's lost\", 'search') }} as embedding")
-    made.write("models/alike.sql", "{{ config(materialized='table') }}\n"
-               "select a.id as left_id, b.id as right_id, {{ samespace.similarity('a.vector', 'b.vector') }} as similarity\n"
-               "from {{ ref('structs') }} as a cross join {{ ref('structs') }} as b")
+    made.write(
+        "models/structs.sql",
+        "{{ config(materialized='table') }}\n"
+        "select id, {{ samespace.embed('hash64', 'body') }} as vector from notes",
+    )
+    made.write(
+        "models/columns.sql",
+        "{{ config(materialized='incremental', unique_key='id') }}\n"
+        "select id, {{ samespace.embed_columns('hash64', 'body') }} from notes",
+    )
+    made.write(
+        "models/fan_out.sql",
+        "{{ config(materialized='table') }}\n"
+        "select id, body, {{ samespace.embed_columns('hash64', \"body || '!'\", role='query') }} from many",
+    )
+    made.write(
+        "models/notes_embedded.sql",
+        "{{ config(materialized='embedding', model='hash64', key='id', text='body') }}\n"
+        "select id, body from notes",
+    )
+    made.write(
+        "models/asked.sql",
+        "{{ config(materialized='table') }}\n"
+        "select {{ samespace._query_vector('hash64', \"it's lost\", 'search') }} as embedding",
+    )
+    made.write(
+        "models/alike.sql",
+        "{{ config(materialized='table') }}\n"
+        "select a.id as left_id, b.id as right_id, {{ samespace.similarity('a.vector', 'b.vector') }} as "
+        "similarity\n"
+        "from {{ ref('structs') }} as a cross join {{ ref('structs') }} as b",
+    )
     outcome = made.dbt("run")
     assert outcome.ok, outcome.output
     return made
 
 
 def encoder(project: DbtProject, name: str = "hash64"):
-    row = project.query("select model_id, digest, provider, dimension, spec from samespace.embedding_models where name = ?", [name])[0]
+    row = project.query(
+        "select model_id, digest, provider, dimension, spec from samespace.embedding_models where name = ?",
+        [name],
+    )[0]
     return load_encoder(ModelSpec(name, row[0], row[1], row[2], row[3], identity=json.loads(row[4])))
 
 
@@ -69,7 +100,9 @@ def test_embed_columns_give_the_vectors_of_the_materialization(project: DbtProje
         "select count(*) from columns as c join notes_embedded as n using (id) "
         "where c.model_id is distinct from n.model_id or c.embedding is distinct from n.embedding"
     ) == [(0,)]
-    types = dict(project.query("select column_name, data_type from duckdb_columns() where table_name = 'columns'"))
+    types = dict(
+        project.query("select column_name, data_type from duckdb_columns() where table_name = 'columns'")
+    )
     assert types["embedding"] == "FLOAT[64]"
 
 
@@ -89,7 +122,7 @@ def test_a_query_text_reads_back_bit_equal(project: DbtProject) -> None:
 
 
 def test_similarity_is_the_cosine(project: DbtProject) -> None:
-    vectors = {key: vector for key, vector in project.query("select id, vector.embedding from structs")}
+    vectors = dict(project.query("select id, vector.embedding from structs"))
     for left, right, similarity in project.query("select * from alike"):
         if vectors[left] is None or vectors[right] is None:
             assert similarity is None
@@ -128,7 +161,8 @@ def test_refusals_are_sentences(project: DbtProject) -> None:
     )
     for sentence in [
         "samespace.embed: a view that encodes fails in every client without Python",
-        "samespace.embed: there is no model 'mpnet' in the var samespace_models; known models: hash32, hash64",
+        "samespace.embed: there is no model 'mpnet' in the var samespace_models; known models: hash32, "
+        "hash64",
         "samespace.embed_columns: role is 'query '; expected one of document, query",
         "samespace.embed: expression is None; expected a non-empty text",
         'samespace.search: the query text is " "; expected a text that is not blank',
@@ -139,12 +173,17 @@ def test_refusals_are_sentences(project: DbtProject) -> None:
 
 
 def test_a_registry_edited_by_hand_is_refused_in_one_sentence(project: DbtProject) -> None:
-    project.query("update samespace.embedding_models set canaries = list_reverse(canaries) where name = 'hash64'")
+    project.query(
+        "update samespace.embedding_models set canaries = list_reverse(canaries) where name = 'hash64'"
+    )
     output = refused(
-        project, edited="{{ config(materialized='table') }}\n"
+        project,
+        edited="{{ config(materialized='table') }}\n"
         "select {{ samespace.embed('hash64', \"'never seen before'\") }} as vector",
     )
-    project.query("update samespace.embedding_models set canaries = list_reverse(canaries) where name = 'hash64'")
+    project.query(
+        "update samespace.embedding_models set canaries = list_reverse(canaries) where name = 'hash64'"
+    )
     assert "is not what samespace wrote: it was edited or damaged" in output
     assert "duckdb_functions.py" not in output
 
@@ -153,12 +192,19 @@ def test_without_the_plugin_the_profile_lines_are_shown(project: DbtProject) -> 
     project.target["plugins"] = []
     project.configure()
     output = refused(
-        project, plain="{{ config(materialized='table') }}\nselect {{ samespace.embed('hash64', 'body') }} as v from notes",
-        asked_for="{{ config(materialized='table') }}\nselect {{ samespace._query_vector('hash64', 'new', 'search') }} as e",
+        project,
+        plain="{{ config(materialized='table') }}\nselect {{ samespace.embed('hash64', 'body') }} as v "
+        "from notes",
+        asked_for="{{ config(materialized='table') }}\nselect "
+        "{{ samespace._query_vector('hash64', 'new', 'search') }} as e",
     )
     del project.target["plugins"]
     project.configure()
-    for line in ["samespace.embed: needs the samespace plugin", "samespace.search: needs the samespace plugin", *PLUGIN]:
+    for line in [
+        "samespace.embed: needs the samespace plugin",
+        "samespace.search: needs the samespace plugin",
+        *PLUGIN,
+    ]:
         assert line in output
 
 

@@ -1,4 +1,4 @@
-"""prune_cache against an oracle in Python, on a database of many relations: nothing that is needed ever goes."""
+"""prune_cache against an oracle in Python, on a database of many relations: nothing needed ever goes."""
 
 from __future__ import annotations
 
@@ -18,8 +18,13 @@ NOW = datetime.now(timezone.utc).replace(tzinfo=None)
 HASHES = [f"{number:064x}" for number in range(40)]
 # Prompts make two roles; without them both are kept as documents.
 MODELS = {
-    "plain@aaaaaaaa": {}, "prompted@bbbbbbbb": {"prompts": {"query": "query: "}}, "alone@cccccccc": {},
-    "before@dddddddd": {}, "after@dddddddd": {}, "elsewhere@eeeeeeee": {}, "gone@ffffffff": {},
+    "plain@aaaaaaaa": {},
+    "prompted@bbbbbbbb": {"prompts": {"query": "query: "}},
+    "alone@cccccccc": {},
+    "before@dddddddd": {},
+    "after@dddddddd": {},
+    "elsewhere@eeeeeeee": {},
+    "gone@ffffffff": {},
 }
 # Relation: model_ids recorded for it, role, and whether its table is there.
 RELATIONS = {
@@ -50,10 +55,14 @@ def generated() -> tuple[list[Row], dict[str, list[tuple[str, str | None]]]]:
     source = random.Random(11)
     rows = [
         Row(
-            model, role, content_hash, NOW - timedelta(days=source.choice([0, 10, 29.9, 30.1, 400])),
+            model,
+            role,
+            content_hash,
+            NOW - timedelta(days=source.choice([0, 10, 29.9, 30.1, 400])),
             source.choice([None, None, NOW - timedelta(days=source.choice([1, 29.9, 30.1, 90]))]),
         )
-        for model in sorted({*MODELS} - {"before@dddddddd"}) for role in ("document", "query")
+        for model in sorted({*MODELS} - {"before@dddddddd"})
+        for role in ("document", "query")
         for content_hash in source.sample(HASHES, 25)
         if model != "gone@ffffffff" or role == "document"
     ]
@@ -73,9 +82,12 @@ def kept_as(model: str, role: str) -> str:
 
 def is_used(row: Row) -> bool:
     return row.model == "elsewhere@eeeeeeee" or any(
-        there and digest(model) == digest(row.model) and content_hash == row.content_hash
+        there
+        and digest(model) == digest(row.model)
+        and content_hash == row.content_hash
         and kept_as(row.model, role) == row.role
-        for name, (_, role, there) in RELATIONS.items() for model, content_hash in HELD[name]
+        for name, (_, role, there) in RELATIONS.items()
+        for model, content_hash in HELD[name]
     )
 
 
@@ -99,21 +111,25 @@ def build(project: DbtProject) -> None:
             spec = ModelSpec(model_id.split("@")[0], model_id, digest(model_id), "hashing", 2, identity)
             store.prepare_cache(spec)
             connection.execute(
-                "insert into samespace.embedding_models by name select ? as model_id, 's' as space, ? as name, "
-                "'hashing' as provider, ? as digest, ? as spec, 2 as dimension, true as unit_norm, true as verified, "
+                "insert into samespace.embedding_models by name select ? as model_id, 's' as space, ? as "
+                "name, "
+                "'hashing' as provider, ? as digest, ? as spec, 2 as dimension, true as unit_norm, true as "
+                "verified, "
                 "1 as canary_version, [0] as canaries, '' as checksum, '' as samespace_version, now() as "
                 "first_used_at, now() as last_verified_at",
                 [model_id, spec.name, spec.digest, spec.to_json()],
             )
         for row in ROWS:
             connection.execute(
-                f"insert into samespace.embedding_cache_{digest(row.model)} values (?, ?, [1, 0], null, null, ?, ?)",
+                f"insert into samespace.embedding_cache_{digest(row.model)} values (?, ?, [1, 0], null, "
+                "null, ?, ?)",
                 [row.role, row.content_hash, row.created_at, row.unused_since],
             )
         for name, (models, role, there) in RELATIONS.items():
             database = "another_file" if name == "other_file" else "scratch"
             connection.execute(
-                "insert into samespace.embedding_relations values (?, 'main', ?, 'id', 'body', 'embedding', ?, ?, 1, now())",
+                "insert into samespace.embedding_relations values (?, 'main', ?, 'id', 'body', "
+                "'embedding', ?, ?, 1, now())",
                 [database, name, models, role],
             )
             if there and database == "scratch":
@@ -123,11 +139,14 @@ def build(project: DbtProject) -> None:
 
 
 def contents(project: DbtProject) -> list[tuple]:
-    names = project.query("select table_name from duckdb_tables() where table_name like 'embedding_cache_%' order by 1")
+    names = project.query(
+        "select table_name from duckdb_tables() where table_name like 'embedding_cache_%' order by 1"
+    )
     found: list[tuple] = []
     for (name,) in names:
         found += project.query(
-            f"select '{name}', role, content_hash, created_at, unused_since from samespace.{name} order by all"
+            f"select '{name}', role, content_hash, created_at, unused_since from samespace.{name} order by "
+            "all"
         )
     return [*found, *names]
 
@@ -181,14 +200,17 @@ def test_mark_and_sweep(project: DbtProject) -> None:
     assert outcome.ok, outcome.output
     left = {row[:3]: row[4] is not None for row in contents(project) if len(row) > 1}
     assert left == {
-        ("embedding_cache_" + digest(row.model), row.role, row.content_hash): marked for row, marked in after.items()
+        ("embedding_cache_" + digest(row.model), row.role, row.content_hash): marked
+        for row, marked in after.items()
     }
 
     # Swept at once: what is left is needed, or of a relation that cannot be read here.
     outcome = prune(project, days=0, apply=True)
     assert outcome.ok, outcome.output
     rows = [row for row in contents(project) if len(row) > 1]
-    needed = {("embedding_cache_" + digest(row.model), row.role, row.content_hash) for row in ROWS if is_used(row)}
+    needed = {
+        ("embedding_cache_" + digest(row.model), row.role, row.content_hash) for row in ROWS if is_used(row)
+    }
     assert {row[:3] for row in rows} == needed
     assert {row[4] for row in rows} == {None}
     tables = {row[0] for row in contents(project)}

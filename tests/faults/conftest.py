@@ -30,10 +30,13 @@ def slow_package(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def slow(tmp_path: Path, slow_package: Path):
     """One embedding model, ``texts``, over the table raw_texts(id, body), which the test fills."""
     project = DbtProject(tmp_path / "project", models={"slow": SLOW}, target={"plugins": []})
-    project.write("models/texts.sql", (
-        "{{ config(materialized='embedding', model='slow', key='id', text='body') }}\n"
-        "select id, body from raw_texts\n"
-    ))
+    project.write(
+        "models/texts.sql",
+        (
+            "{{ config(materialized='embedding', model='slow', key='id', text='body') }}\n"
+            "select id, body from raw_texts\n"
+        ),
+    )
     log = tmp_path / "calls.jsonl"
     path = os.pathsep.join([str(slow_package), project.environment()["PYTHONPATH"]])
     made = Slow(project, {"PYTHONPATH": path, "SLOW_LOG": str(log)}, log)

@@ -13,6 +13,7 @@ from typing import Any
 
 from harness import DbtProject
 
+
 @dataclass
 class Slow:
     """The project, the log of its encoder, and how to start dbt beside the test."""
@@ -25,8 +26,11 @@ class Slow:
     def start(self, *arguments: str, **env: str) -> subprocess.Popen[str]:
         dbt = str(Path(sys.executable).with_name("dbt"))
         process = subprocess.Popen(
-            [dbt, "--no-use-colors", *arguments], cwd=self.project.root, text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            [dbt, "--no-use-colors", *arguments],
+            cwd=self.project.root,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
             env={**self.project.environment(), **self.env, **env},
         )
         self.running.append(process)
@@ -48,8 +52,10 @@ class Slow:
         self.log.unlink(missing_ok=True)
 
     def tables(self) -> set[str]:
-        rows = self.project.query("select schema_name || '.' || table_name from duckdb_tables() union all "
-                                  "select schema_name || '.' || view_name from duckdb_views() where not internal")
+        rows = self.project.query(
+            "select schema_name || '.' || table_name from duckdb_tables() union all "
+            "select schema_name || '.' || view_name from duckdb_views() where not internal"
+        )
         return {row[0] for row in rows}
 
     def cached(self) -> list[str]:

@@ -26,7 +26,9 @@ class SlowEncoder(Encoder):
         for text in texts:
             if text == os.environ.get("SLOW_FAILS_ON"):
                 raise RuntimeError("the model does not like\nthis text")
-        rows = np.array([self._vector(f"{role if self.spec.prompt(role) else ''}{value}") for value in values])
+        rows = np.array(
+            [self._vector(f"{role if self.spec.prompt(role) else ''}{value}") for value in values]
+        )
         self._log({"call": "end", "pid": os.getpid(), "texts": texts})
         return rows.reshape(len(values), self.spec.dimension)
 

@@ -1,4 +1,4 @@
-"""kill -9, in the pump and in the swap: the old table stays, every kept vector stays, the next run goes on."""
+"""kill -9, in the pump and in the swap: the old table and kept vectors stay, the next run goes on."""
 
 from __future__ import annotations
 
@@ -6,8 +6,13 @@ import pytest
 from faults.processes import wait_for
 
 OLD, NEW = 10, 900
-TABLES = {"main.raw_texts", "main.texts", "samespace.embedding_models", "samespace.embedding_relations",
-          "samespace.embedding_runs"}
+TABLES = {
+    "main.raw_texts",
+    "main.texts",
+    "samespace.embedding_models",
+    "samespace.embedding_relations",
+    "samespace.embedding_runs",
+}
 FOREVER = "select count(*) from range(1000000) as a, range(1000000) as b where a.range * b.range = -1"
 
 
@@ -17,7 +22,8 @@ def old_table(slow) -> list[tuple]:
 
 def fill_source(slow, rows: int) -> None:
     slow.project.query(
-        f"create or replace table raw_texts as select range as id, 'text number ' || range as body from range({rows})"
+        "create or replace table raw_texts as select range as id, 'text number ' || range as body from "
+        f"range({rows})"
     )
 
 
@@ -58,7 +64,9 @@ def test_killed_twice_in_the_pump_then_completed(slow) -> None:
     assert outcome.ok, outcome.output
     assert sorted(slow.encoded()) == sorted({f"text number {n}" for n in range(NEW)} - set(kept))
     assert sorted(slow.cached()) == sorted(f"text number {n}" for n in range(NEW))
-    assert slow.project.query("select count(*), count(distinct id), count(embedding) from texts") == [(NEW,) * 3]
+    assert slow.project.query("select count(*), count(distinct id), count(embedding) from texts") == [
+        (NEW,) * 3
+    ]
     assert only_own_tables(slow)
 
 

@@ -43,7 +43,8 @@ def test_ctrl_c_and_a_second_dbt(slow) -> None:
 
 def test_an_encoder_that_fails_on_one_text(slow) -> None:
     slow.project.query(
-        "create table raw_texts as select range as id, 'text number ' || (1000 + range) as body from range(300)"
+        "create table raw_texts as select range as id, 'text number ' || (1000 + range) as body from "
+        "range(300)"
     )
     outcome = slow.run(SLOW_FAILS_ON="text number 1234")
     assert not outcome.ok
@@ -51,7 +52,8 @@ def test_an_encoder_that_fails_on_one_text(slow) -> None:
     message = " ".join(outcome.output.split())
     assert re.search(
         r"samespace: slow@\w{8} could not embed the text of texts with id 234: "
-        r"RuntimeError: the model does not like this text\. The table is as it was; the vectors made so far are kept\.",
+        r"RuntimeError: the model does not like this text\. The table is as it was; the vectors made so "
+        r"far are kept\.",
         message,
     ), outcome.output
     assert "main.texts" not in slow.tables()
@@ -68,14 +70,18 @@ def test_an_encoder_that_fails_on_one_text(slow) -> None:
 
 def test_four_threads_with_overlapping_texts_encode_each_text_once(slow) -> None:
     slow.project.query(
-        "create table raw_texts as select range as id, 'text number ' || (range % 700) as body from range(1000)"
+        "create table raw_texts as select range as id, 'text number ' || (range % 700) as body from "
+        "range(1000)"
     )
     (slow.project.root / "models" / "texts.sql").unlink()
     for number in range(4):
-        slow.project.write(f"models/texts_{number}.sql", (
-            "{{ config(materialized='embedding', model='slow', key='id', text='body') }}\n"
-            f"select id, body from raw_texts where id between {number} * 150 and {number} * 150 + 500\n"
-        ))
+        slow.project.write(
+            f"models/texts_{number}.sql",
+            (
+                "{{ config(materialized='embedding', model='slow', key='id', text='body') }}\n"
+                f"select id, body from raw_texts where id between {number} * 150 and {number} * 150 + 500\n"
+            ),
+        )
     outcome = slow.run("--threads", "4", SLOW_SECONDS="0.001")
     assert outcome.ok, outcome.output
     encoded = slow.encoded()

@@ -1,3 +1,4 @@
+# ruff: noqa: E501  # sentences are quoted as they are printed
 """Every kind of bad input: what is said, and that table and cache are what they were.
 
 Many models share two runs: one on good rows, one on bad rows. dbt goes on after a model that fails.
@@ -122,7 +123,10 @@ def contents(project: CountedProject, name: str) -> list[tuple[Any, ...]]:
 
 def cached(project: CountedProject) -> dict[str, set[tuple[Any, ...]]]:
     tables = project.rows("select table_name from duckdb_tables() where table_name like 'embedding_cache_%'")
-    return {name: set(project.rows(f"select role, content_hash, embedding from samespace.{name}")) for (name,) in tables}
+    return {
+        name: set(project.rows(f"select role, content_hash, embedding from samespace.{name}"))
+        for (name,) in tables
+    }
 
 
 def said(outcome: Any, name: str) -> str:
@@ -149,7 +153,9 @@ def test_the_cache_holds_what_it_held_and_nothing_bad(ran: Any) -> None:
     now = cached(project)
     assert all(rows <= now[name] for name, rows in cache.items())
     for name in now:
-        lengths = project.rows(f"select list_sum(list_transform(embedding, x -> x * x)) from samespace.{name}")
+        lengths = project.rows(
+            f"select list_sum(list_transform(embedding, x -> x * x)) from samespace.{name}"
+        )
         assert all(length is not None and abs(length - 1) < 1e-5 for (length,) in lengths)
 
 
@@ -209,5 +215,7 @@ def test_a_host_that_comes_back_is_waited_for(flaky: CountedProject) -> None:
 
 def test_a_host_that_stays_away_is_an_error(flaky: CountedProject) -> None:
     message = next(r["message"] for r in flaky.project.read_results() if r["unique_id"].endswith(".gone"))
-    assert re.search(r"gone@\w{8} failed 5 times in a row for gone: the host is away\. The table is as it was", message)
+    assert re.search(
+        r"gone@\w{8} failed 5 times in a row for gone: the host is away\. The table is as it was", message
+    )
     assert flaky.rows("select count(*) from duckdb_tables() where table_name = 'gone'") == [(0,)]

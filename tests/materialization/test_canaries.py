@@ -1,3 +1,4 @@
+# ruff: noqa: E501  # sentences are quoted as they are printed
 """The gate in a real project: other weights under the same id, and a registry that somebody edited."""
 
 from __future__ import annotations
@@ -94,7 +95,9 @@ def test_a_new_name_for_other_weights_is_refused(made: CountedProject) -> None:
     made.model("emb_renamed", "select * from raw union all select 3, 'a third text'", model="renamed")
     outcome = made.project.dbt("run", "--select", "emb_renamed", env=made.environment)
     assert not outcome.ok
-    assert re.search(r"what was loaded for renamed@\w{8} is not what is registered as same@", said(made, "renamed"))
+    assert re.search(
+        r"what was loaded for renamed@\w{8} is not what is registered as same@", said(made, "renamed")
+    )
     made.weights("foreign")
     made.project.dbt("run", "--select", "emb_renamed", env=made.environment)
     assert said(made, "renamed") == "EMBED 1 new, 2 cached"

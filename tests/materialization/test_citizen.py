@@ -55,7 +55,8 @@ MODELS = {
     + "select id, body {% if step == 2 %}|| '!' as body{% endif %},"
     + " {% if step == 3 %}nullif(subject, 'w') as {% endif %}subject"
     + "{% if step == 4 %}, id * 2 as extra{% endif %} from {{ ref('notes') }}",
-    "contract_wrong": head(model="unpaid", contract={"enforced": True}) + "select id, body from {{ ref('notes') }}",
+    "contract_wrong": head(model="unpaid", contract={"enforced": True})
+    + "select id, body from {{ ref('notes') }}",
     "wide": head()
     + """
 with recursive first_step as (select *, 1 as q from {{ ref('notes') }}), final as (
@@ -161,7 +162,10 @@ def story(make_project: Callable[..., DbtProject]) -> Story:
             with duckdb.connect(str(project.database)) as connection:
                 connection.execute("drop table lost")
         if step == 4:
-            project.write("models/_models.yml", PROPERTIES.replace("#EXTRA", "\n      - {name: extra, data_type: integer}"))
+            project.write(
+                "models/_models.yml",
+                PROPERTIES.replace("#EXTRA", "\n      - {name: extra, data_type: integer}"),
+            )
         if step == 5:
             project.write("models/_models.yml", PROPERTIES)
         arguments = {1: ["build"], 5: ["run", "--full-refresh"]}.get(step, ["run"])
@@ -173,7 +177,9 @@ def story(make_project: Callable[..., DbtProject]) -> Story:
 
 
 def failed(outcome: Outcome) -> set[str]:
-    return {r["unique_id"].split(".")[2] for r in outcome.results if r["status"] in ("error", "fail", "skipped")}
+    return {
+        r["unique_id"].split(".")[2] for r in outcome.results if r["status"] in ("error", "fail", "skipped")
+    }
 
 
 def test_each_run_fails_where_it_should_and_nowhere_else(story: Story) -> None:
@@ -184,16 +190,21 @@ def test_each_run_fails_where_it_should_and_nowhere_else(story: Story) -> None:
     assert failed(story.runs[4]) == always | {"change_fail"}, story.runs[4].output
     assert failed(story.runs[5]) == always | {"failing_hook", "contracted"}, story.runs[5].output
     lines = [line for run in story.runs.values() for line in run.output.splitlines()]
-    assert [line for line in lines if "warning" in line.lower() or "deprecat" in line.lower()] == []
+    assert [line for line in lines if "[WARNING]" in line or "deprecat" in line.lower()] == []
 
 
 def test_the_first_build_makes_every_relation(story: Story) -> None:
-    keys = {name: [row[-1] if name == "names" else row[0] for row in rows] for name, rows in story.rows[1].items()}
+    keys = {
+        name: [row[-1] if name == "names" else row[0] for row in rows] for name, rows in story.rows[1].items()
+    }
     for name in set(MODELS) - {"contract_wrong", "granted", "limited", "names"}:
         assert keys[name] == [1, 2, 3, 4, 5], name
     assert keys["limited"] == [1, 2, 3]
     assert story.message(1, "wide") == "EMBED 0 new, 3 cached, 1 null"
-    assert sum(int(r["message"].split()[1]) for r in story.runs[1].results if "EMBED" in (r["message"] or "")) == 4
+    assert (
+        sum(int(r["message"].split()[1]) for r in story.runs[1].results if "EMBED" in (r["message"] or ""))
+        == 4
+    )
 
 
 def test_four_hooks_run_in_order_and_see_what_they_should(story: Story) -> None:
@@ -236,7 +247,13 @@ def test_schema_change_append_new_columns(story: Story) -> None:
     assert story.message(2, "change_append_new_columns") == "EMBED 0 new, 3 cached, 5 updated, 1 null"
     assert story.rows[3]["change_append_new_columns"] == story.rows[2]["change_append_new_columns"]
     assert story.columns[4]["change_append_new_columns"] == story.columns[2]["change_append_new_columns"]
-    assert [row[-1] for row in story.rows[4]["change_append_new_columns"]] == ["1.5", "3.0", "4.5", "6.0", "7.5"]
+    assert [row[-1] for row in story.rows[4]["change_append_new_columns"]] == [
+        "1.5",
+        "3.0",
+        "4.5",
+        "6.0",
+        "7.5",
+    ]
 
 
 def test_schema_change_sync_all_columns(story: Story) -> None:
@@ -244,7 +261,10 @@ def test_schema_change_sync_all_columns(story: Story) -> None:
     assert "added varchar" in story.columns[2][name]
     assert story.columns[3][name] == ["id integer", "body varchar", *story.columns[1][name][3:]]
     assert [float(str(row[-1])) for row in story.rows[4][name]] == [1.5, 3.0, 4.5, 6.0, 7.5]
-    assert all(f"0 new, 3 cached{', 5 updated' if step != 3 else ''}" in story.message(step, name) for step in (2, 3, 4))
+    assert all(
+        f"0 new, 3 cached{', 5 updated' if step != 3 else ''}" in story.message(step, name)
+        for step in (2, 3, 4)
+    )
 
 
 def test_schema_change_fail(story: Story) -> None:
@@ -287,14 +307,20 @@ def test_full_refresh_false_keeps_the_table(story: Story) -> None:
 
 def test_options_under_meta(story: Story) -> None:
     assert story.message(1, "by_meta").endswith("cached")
-    told = "select key_column, text_column, role from samespace.embedding_relations where identifier = 'by_meta'"
+    told = (
+        "select key_column, text_column, role from samespace.embedding_relations where identifier = 'by_meta'"
+    )
     assert story.project.query(told) == [("id", "body", "query")]
 
 
 def test_a_name_that_is_taken_is_replaced_as_a_table_model_does(story: Story) -> None:
-    kinds = story.project.query("select table_name, table_type from information_schema.tables where table_name like 'taken%'")
+    kinds = story.project.query(
+        "select table_name, table_type from information_schema.tables where table_name like 'taken%'"
+    )
     assert sorted(kinds) == [("taken_table", "BASE TABLE"), ("taken_view", "BASE TABLE")]
-    left = story.project.query("select table_name from information_schema.tables where table_name like '%\\_\\_dbt%' escape '\\'")
+    left = story.project.query(
+        "select table_name from information_schema.tables where table_name like '%\\_\\_dbt%' escape '\\'"
+    )
     assert left == []
 
 
@@ -306,11 +332,33 @@ def test_a_table_dropped_behind_dbt_comes_back_from_the_cache(story: Story) -> N
 def test_columns_of_every_kind_and_name(story: Story) -> None:
     assert story.message(2, "wide") == "EMBED 0 new, 3 cached, 5 updated, 1 null"
     assert story.message(2, "names") == "EMBED 0 new, 3 cached, 5 updated, 1 null"
-    expected = ["select", "order", "Mixed Case", "ünïcode ☃", 'quo"te', "body", "id", "s", "t", "d", "c", "m", "f"]
+    expected = [
+        "select",
+        "order",
+        "Mixed Case",
+        "ünïcode ☃",
+        'quo"te',
+        "body",
+        "id",
+        "s",
+        "t",
+        "d",
+        "c",
+        "m",
+        "f",
+    ]
     found = story.project.query(
         "select column_name from duckdb_columns() where table_name = 'names' order by column_index"
     )
-    assert [name for (name,) in found] == [*expected, "role", "vector", "rows", "model_id", "content_hash", "embedding"]
+    assert [name for (name,) in found] == [
+        *expected,
+        "role",
+        "vector",
+        "rows",
+        "model_id",
+        "content_hash",
+        "embedding",
+    ]
     assert [row[0] for row in story.rows[4]["names"]] == [4] * 5
 
 
@@ -327,7 +375,11 @@ def test_tags_quiet_json_and_raw_result(story: Story) -> None:
     assert quiet.output.strip() == ""
     responses = {r["unique_id"].split(".")[2]: r["adapter_response"] for r in quiet.results}
     assert set(responses) - {"scratch-on-run-start-0"} == {"documented", "names"}
-    assert responses["documented"] == {"_message": "EMBED 0 new, 3 cached, 1 null", "code": "EMBED", "rows_affected": 5}
+    assert responses["documented"] == {
+        "_message": "EMBED 0 new, 3 cached, 1 null",
+        "code": "EMBED",
+        "rows_affected": 5,
+    }
     assert responses["names"]["_message"] == "EMBED 0 new, 3 cached, 5 updated, 1 null"
     lines = project.dbt("--log-format", "json", "run", "--select", "documented").output.splitlines()
     assert all(json.loads(line)["info"]["level"] for line in lines)

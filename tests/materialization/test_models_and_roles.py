@@ -31,8 +31,12 @@ def made(counted_project: Callable[..., CountedProject]) -> CountedProject:
 def test_two_models_side_by_side(made: CountedProject) -> None:
     assert made.rows("select count(*), count(distinct model_id), count(embedding) from pair") == [(12, 2, 12)]
     assert len(made.counted("count")) == len(made.counted("second")) == 4
-    assert made.rows("select count(*) from (select id from pair group by id having count(distinct embedding) = 2)") == [(6,)]
-    ids = made.rows("select len(model_ids), role, rows from samespace.embedding_relations where identifier = 'pair'")
+    assert made.rows(
+        "select count(*) from (select id from pair group by id having count(distinct embedding) = 2)"
+    ) == [(6,)]
+    ids = made.rows(
+        "select len(model_ids), role, rows from samespace.embedding_relations where identifier = 'pair'"
+    )
     assert ids == [(2, "document", 12)]
 
 
@@ -40,9 +44,13 @@ def test_two_names_of_one_fingerprint_share_their_vectors(made: CountedProject) 
     made.model("again", "select * from raw", model="twin")
     assert made.run().message("again") == "EMBED 0 new, 4 cached"
     assert made.counted() == []
-    assert made.rows("select count(*) from pair join again using (id) where pair.embedding = again.embedding") == [(6,)]
-    # The new name has no row of its own in the registry until it encodes; the cache is that of the fingerprint.
-    assert made.rows("select count(*) from duckdb_tables() where table_name like 'embedding_cache_%'") == [(4,)]
+    assert made.rows(
+        "select count(*) from pair join again using (id) where pair.embedding = again.embedding"
+    ) == [(6,)]
+    # The cache is that of the fingerprint, whatever the name.
+    assert made.rows("select count(*) from duckdb_tables() where table_name like 'embedding_cache_%'") == [
+        (4,)
+    ]
 
 
 def test_counts_are_kept_per_model(made: CountedProject) -> None:
@@ -74,7 +82,9 @@ def test_another_role_embeds_again_where_prompts_differ(made: CountedProject) ->
     assert len(made.counted("prompted")) == 5 and made.counted("plain") == []
     queries = dict(made.rows("select id, embedding from asked"))
     assert all(queries[key] != documents[key] for key in queries)
-    assert made.rows("select role from samespace.embedding_relations where identifier = 'plainly'") == [("query",)]
+    assert made.rows("select role from samespace.embedding_relations where identifier = 'plainly'") == [
+        ("query",)
+    ]
 
 
 def test_a_role_that_nobody_recorded_is_not_guessed(made: CountedProject) -> None:

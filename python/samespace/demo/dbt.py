@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import textwrap
@@ -17,7 +18,11 @@ from samespace.demo.session import END
 from samespace.demo.tables import one_line, shorten
 
 _RESULTS = ("LogModelResult", "LogSeedResult", "LogTestResult")
-_ERRORS = ("RunResultError", "MainEncounteredError", "GenericExceptionOnRun", "RunResultFailure")
+_QUIET = ("EndOfRunSummary", "StatsLine")
+
+
+_PREFACE = re.compile(r"^Encountered an error(?: while running operation)?:|\x1b\[\d*m")
+_PROGRESS = re.compile(r"\b\d+ s (left|to go)\b")
 
 
 @dataclass
@@ -37,8 +42,13 @@ class Project:
     database: Path
 
 
-def run(project: Project, commands: list[list[str]], say: Callable[[str], None]) -> list[Outcome]:
-    """Run the commands; progress goes to ``say``. An outcome per command that was started.
+# After a pull, dbt's partial parse may stop with "'samespace' is undefined"; parsing anew takes 2 s.
+BUILD = ["build", "--no-partial-parse"]
+Say = Callable[[str], None]
+
+
+def run(project: Project, commands: list[list[str]], say: Say, progress: Say) -> list[Outcome]:
+    """Run the commands, telling ``say`` and ``progress``. An outcome per command that was started.
 
     Raises DemoError when the process ends without finishing a command.
     """
@@ -54,7 +64,7 @@ def run(project: Project, commands: list[list[str]], say: Callable[[str], None])
                 _close(outcomes[-1], event[END])
                 outcomes.append(Outcome())
             else:
-                _hear(event, outcomes[-1], say)
+                _hear(event, outcomes[-1], say, progress)
     except KeyboardInterrupt:
         process.wait()
         raise
@@ -101,21 +111,24 @@ def _close(outcome: Outcome, end: dict[str, Any]) -> None:
         )
 
 
-def _hear(event: dict[str, Any], outcome: Outcome, say: Callable[[str], None]) -> None:
+def _hear(event: dict[str, Any], outcome: Outcome, say: Say, progress: Say) -> None:
     info, data = event.get("info", {}), event.get("data", {})
     name, message = info.get("name"), str(info.get("msg", ""))
     if name in _RESULTS:
         _tell_result(data, outcome, say)
     elif name == "LogStartLine" and data.get("node_info", {}).get("materialized") == "embedding":
         say(f"  {data['node_info']['node_name']:30}  embedding ...")
-    elif name in _ERRORS:
-        outcome.errors.append(message.strip().removeprefix("Encountered an error:").strip())
+    elif info.get("level") == "error" and name not in _QUIET:
+        outcome.errors.append(_PREFACE.sub("", message).strip())
     elif message.startswith("samespace") or "samespace" in str(data.get("name", "")).lower():
         message = one_line(message).removeprefix("samespace adapter: ")
-        say(textwrap.fill(message, 96, initial_indent="  ", subsequent_indent="    "))
+        if _PROGRESS.search(message):
+            progress(f"  {message}")
+        else:
+            say(textwrap.fill(message, 96, initial_indent="  ", subsequent_indent="    "))
 
 
-def _tell_result(data: dict[str, Any], outcome: Outcome, say: Callable[[str], None]) -> None:
+def _tell_result(data: dict[str, Any], outcome: Outcome, say: Say) -> None:
     node = data.get("node_info", {})
     if node.get("resource_type") == "test":
         outcome.tests += node.get("node_status") == "pass"

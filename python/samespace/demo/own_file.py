@@ -10,7 +10,7 @@ from pathlib import Path
 from samespace.demo import dbt, project
 from samespace.demo.dbt import Project
 from samespace.demo.report import Relations, Report
-from samespace.demo.screen import dbt_command, refusal, require, say, section, short_path
+from samespace.demo.screen import Progress, dbt_command, refusal, require, say, section, short_path
 from samespace.demo.source import Source, inspect
 from samespace.demo.tables import one_line, shorten
 
@@ -38,10 +38,10 @@ def run(wish: Wish) -> None:
     built = project.write(source, wish.threshold, wish.queries, wish.folder)
     _announce(source)
     say(f"\ndbt build in {short_path(built.root)}")
-    commands = [["build"], ["run-operation", "samespace.install"]]
+    commands = [dbt.BUILD, ["run-operation", "samespace.install"]]
     if not project.is_installed(built):
         commands.insert(0, ["deps"])
-    outcomes = dbt.run(built, [*commands, ["show", "--inline", MISTAKE]], say)
+    outcomes = dbt.run(built, [*commands, ["show", "--inline", MISTAKE]], say, Progress())
     for outcome in outcomes[: len(commands)]:
         require(outcome, built)
     relations = Relations(

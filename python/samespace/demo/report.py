@@ -113,9 +113,10 @@ class Report:
         total = self.rows(f"select count(*) from {names.embeddings} where embedding is not null")[0][0]
         if not groups:
             return [f"  No two of {total:,} {names.noun} are this similar. A lower threshold finds more."]
+        some, plural = "Some" if groups > shown else "All", "s" if groups > 1 else ""
         lines = [
-            f"  {rows:,} of {total:,} {names.noun} are in {groups:,} groups: keeping the first of each drops "
-            f"{rows - groups:,}. {'Some' if groups > shown else 'All'} of them:",
+            f"  {rows:,} of {total:,} {names.noun} are in {groups:,} group{plural}: keeping the first of each "
+            f"drops {rows - groups:,}. {some} of them:",
         ]
         sources = {"duplicates": names.duplicates, "embeddings": names.embeddings}
         found = self.rows(

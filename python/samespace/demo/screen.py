@@ -5,16 +5,35 @@ from __future__ import annotations
 import os
 import sys
 import textwrap
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
 from samespace.demo.dbt import Outcome, Project, explain, sentence
 from samespace.demo.errors import DemoError
+from samespace.demo.tables import WIDTH, shorten
+
+_CLEAR = "\r\x1b[K"
+_PAUSE = 30.0
 
 
 def say(line: str = "") -> None:
     """One line, at once: a long run must not look like a dead one."""
-    print(line, flush=True)
+    print((_CLEAR if sys.stdout.isatty() else "") + line, flush=True)
+
+
+class Progress:
+    """Lines that replace each other on a terminal; elsewhere one in thirty seconds is printed."""
+
+    def __init__(self) -> None:
+        self._next = 0.0
+
+    def __call__(self, line: str) -> None:
+        if sys.stdout.isatty():
+            print(_CLEAR + shorten(line, WIDTH - 1), end="", flush=True)
+        elif time.monotonic() >= self._next:
+            self._next = time.monotonic() + _PAUSE
+            print(line, flush=True)
 
 
 def section(title: str, lines: Iterable[str]) -> None:

@@ -10,7 +10,7 @@ from samespace.demo import dbt
 from samespace.demo.dbt import Outcome, Project
 from samespace.demo.project import repository
 from samespace.demo.report import Relations, Report
-from samespace.demo.screen import dbt_command, refusal, require, say, section, short_path
+from samespace.demo.screen import Progress, dbt_command, refusal, require, say, section, short_path
 from samespace.demo.tables import one_line, shorten, table
 
 RELATIONS = Relations(
@@ -42,8 +42,8 @@ def run() -> None:
     project = Project(root, Path(os.environ.get("SAMESPACE_DUCKDB_PATH", root / "demo.duckdb")).resolve())
     say("samespace demo: 300 support tickets of an online market, two embedding models of 384 numbers each")
     say("\ndbt build")
-    commands = [["build"], ["run-operation", "samespace.install"], ["show", "--inline", MISTAKE]]
-    outcomes = dbt.run(project, commands, say)
+    commands = [dbt.BUILD, ["run-operation", "samespace.install"], ["show", "--inline", MISTAKE]]
+    outcomes = dbt.run(project, commands, say, Progress())
     for outcome in outcomes[:2]:
         require(outcome, project)
     say(f"  {outcomes[0].tests} tests passed")

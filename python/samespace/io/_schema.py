@@ -17,10 +17,12 @@ TABLES: dict[str, str] = {
     RELATIONS: """
         database_name text not null, schema_name text not null, identifier text not null,
         key_column text not null, text_column text not null, embedding_column text not null,
-        model_ids {text_list} not null, role text not null, rows bigint not null, updated_at timestamp not null""",
+        model_ids {text_list} not null, role text not null, rows bigint not null,
+        updated_at timestamp not null""",
     RUNS: """
         invocation_id text not null, relation text not null, model_id text not null, role text not null,
-        rows bigint not null, distinct_texts bigint not null, embedded bigint not null, cached bigint not null,
+        rows bigint not null, distinct_texts bigint not null, embedded bigint not null,
+        cached bigint not null,
         removed bigint not null, updated bigint not null, nulls bigint not null, truncated bigint not null,
         tokens bigint, seconds double precision not null, texts_per_second double precision,
         engine text, precision text, finished_at timestamp not null""",

@@ -107,7 +107,8 @@ class DuckDBStore:
     def _unreadable(self, model_id: str) -> StorageError:
         return StorageError(
             f"samespace: the row of {model_id} in {self.table(REGISTRY)} is not what samespace wrote: it was "
-            "edited or damaged. Restore it from a backup, or bump version: in the model's spec to start a new "
+            "edited or damaged. Restore it from a backup, or bump version: in the model's spec to start a "
+            "new "
             "space. Nothing was embedded."
         )
 

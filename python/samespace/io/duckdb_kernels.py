@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from samespace.errors import KernelError
 from samespace.io._duckdb_rows import Rows, read_rows, spaces_of
+from samespace.pump import fill_lock
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -202,7 +203,9 @@ def run_kernel(kernel: str, text: str, connection: Any, log: Log) -> pa.Table:
     request = Request(json.loads(text), connection.cursor(), log)
     who = f"samespace.{request.fields['macro']}: '{request.fields['title']}'"
     try:
-        batches = list(_RUN[kernel](request))
+        # Matrix products of two dbt threads at once share one pool of BLAS threads and stall each other.
+        with fill_lock:
+            batches = list(_RUN[kernel](request))
     except KernelError as error:
         raise KernelError(f"{who}: {error}") from error
     finally:

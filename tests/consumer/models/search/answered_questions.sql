@@ -1,0 +1,3 @@
+{{ config(materialized='table') }}
+
+{{ samespace.knn(ref('note_embeddings'), ref('question_embeddings_twin'), k=2) }}

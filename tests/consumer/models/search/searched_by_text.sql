@@ -1,0 +1,1 @@
+{{ samespace.search(ref('note_embeddings'), 'the door is locked', k=3) }}
