@@ -56,7 +56,7 @@ test-matrix: .venv/.dev  ## the consumer project on other dbt and DuckDB version
 
 clean:  ## remove what make and dbt created
 	@rm -rf .venv .matrix .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist target logs dbt_packages
-	@rm -rf .demo python/*.egg-info demo.duckdb demo.duckdb.wal
+	@rm -rf .demo python/*.egg-info demo.duckdb demo.duckdb.wal .demo
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:

@@ -29,23 +29,37 @@ def cosine(left: Any, right: Any) -> NDArray[np.float64]:
 
 
 def store(
-    database: Path, table: str, keys: Sequence[Any], vectors: Sequence[Any], model_ids: Sequence[str | None],
-    key_type: str = "integer", key: str = "id", dimension: int = DIMENSION,
-) -> None:  # fmt: skip
+    database: Path,
+    table: str,
+    keys: Sequence[Any],
+    vectors: Sequence[Any],
+    model_ids: Sequence[str | None],
+    key_type: str = "integer",
+    key: str = "id",
+    dimension: int = DIMENSION,
+) -> None:
     """Create a table of key, label ('even'/'odd' position), model_id and embedding."""
     import duckdb
 
     # As text: a NaN inside a list parameter would arrive as NULL.
     rows = [
-        (key_value, "odd" if place % 2 else "even", model_id, None if vector is None else str([float(x) for x in vector]))
+        (
+            key_value,
+            "odd" if place % 2 else "even",
+            model_id,
+            None if vector is None else str([float(x) for x in vector]),
+        )
         for place, (key_value, model_id, vector) in enumerate(zip(keys, model_ids, vectors, strict=True))
     ]
     with duckdb.connect(str(database)) as connection:
         connection.execute(
-            f'create or replace table {table} ("{key}" {key_type}, label varchar, model_id varchar, embedding float[{dimension}])'
+            f'create or replace table {table} ("{key}" {key_type}, label varchar, model_id varchar, '
+            f"embedding float[{dimension}])"
         )
         if rows:
-            connection.executemany(f"insert into {table} values (?, ?, ?, cast(? as float[{dimension}]))", rows)
+            connection.executemany(
+                f"insert into {table} values (?, ?, ?, cast(? as float[{dimension}]))", rows
+            )
 
 
 SOURCES = """

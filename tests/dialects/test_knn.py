@@ -31,7 +31,11 @@ TABLES = ("rows", "asked", "few", "mixture", "lookalikes", "holes", "ties", "not
 def rendered(call: str, method: str) -> str:
     name, arguments = call.split("(", 1)
     parts = [f"source('raw', '{part}')" if part in TABLES else part for part in arguments[:-1].split(", ")]
-    return "{{ config(materialized='table') }}\n{{ samespace." + name + f"({', '.join(parts)}, method='{method}') }}}}"
+    return (
+        "{{ config(materialized='table') }}\n{{ samespace."
+        + name
+        + f"({', '.join(parts)}, method='{method}') }}}}"
+    )
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +46,17 @@ def project(make_project):
     store(file, "asked", list(range(25)), ASKED, [FIRST] * 25, key="Asked")
     store(file, "few", [1, 2, 3], ROWS[:3], [FIRST] * 3)
     store(file, "mixture", [*range(30), *range(30)], [*ROWS[:30], *ROWS[:30]], [FIRST] * 30 + [SECOND] * 30)
-    strange = [None, None, SECOND, "alpha@1111111", "alpha@11111111 ", "ALPHA@11111111", "alpha'@11111111", FIRST, FIRST]
+    strange = [
+        None,
+        None,
+        SECOND,
+        "alpha@1111111",
+        "alpha@11111111 ",
+        "ALPHA@11111111",
+        "alpha'@11111111",
+        FIRST,
+        FIRST,
+    ]
     store(file, "lookalikes", list(range(9)), [ROWS[0]] * 9, strange)
     holes = [None, np.zeros(DIMENSION), np.full(DIMENSION, np.nan), np.full(DIMENSION, -np.inf), *ROWS[:4]]
     store(file, "holes", list(range(8)), holes, [FIRST] * 8)
@@ -89,7 +103,9 @@ ORACLES = {
     "knn_filtered": lambda: brute(ASKED, range(25), ROWS[1::2], KEYS[1::2], k=3),
     "knn_beyond": lambda: brute(ROWS[:3], [1, 2, 3], ROWS[:3], [1, 2, 3], k=50, itself=True),
     "knn_holes": lambda: brute(ROWS[:4], [4, 5, 6, 7], ROWS[:4], [4, 5, 6, 7], k=9, itself=True),
-    "knn_ties": lambda: brute([ROWS[0]] * 200, range(1, 201), [ROWS[0]] * 200, list(range(1, 201)), k=3, itself=True),
+    "knn_ties": lambda: brute(
+        [ROWS[0]] * 200, range(1, 201), [ROWS[0]] * 200, list(range(1, 201)), k=3, itself=True
+    ),
     "within_self": lambda: brute(ROWS, KEYS, ROWS, KEYS, threshold=0.3, itself=True),
     "within_asked": lambda: brute(ASKED, range(25), ROWS, KEYS, threshold=0.25),
 }
@@ -111,16 +127,29 @@ def test_no_row_joins_two_spaces(project, method) -> None:
     for name in ("knn_mixture", "within_mixture"):
         for model_id in (FIRST, SECOND):
             where = f"model_id = '{model_id}'"
-            pairs = {row[:2] for row in project.query(f"select query_key, neighbour_key from {name}_{method} where {where}")}
+            pairs = {
+                row[:2]
+                for row in project.query(
+                    f"select query_key, neighbour_key from {name}_{method} where {where}"
+                )
+            }
             options = {"k": 3} if name.startswith("knn") else {"threshold": 0.5}
-            assert pairs == set(brute(ROWS[:30], range(30), ROWS[:30], list(range(30)), itself=True, **options))
+            assert pairs == set(
+                brute(ROWS[:30], range(30), ROWS[:30], list(range(30)), itself=True, **options)
+            )
     assert result(project, "knn_lookalikes", method) == [(7, 8, 1.0, FIRST, 1), (8, 7, 1.0, FIRST, 1)]
     assert {row[3] for row in result(project, "knn_mixture_asked", method)} == {FIRST}
 
 
 def test_rows_left_out_are_logged(project) -> None:
-    assert "samespace.knn: 'mixture': rows left out: 30 because of their model_id: beta@22222222 (30)" in project.first_output
-    assert "samespace.knn: 'lookalikes': rows left out: 2 because of their model_id: no model_id (2)" in project.first_output
+    assert (
+        "samespace.knn: 'mixture': rows left out: 30 because of their model_id: beta@22222222 (30)"
+        in project.first_output
+    )
+    assert (
+        "samespace.knn: 'lookalikes': rows left out: 2 because of their model_id: no model_id (2)"
+        in project.first_output
+    )
 
 
 def test_two_spaces_are_refused(make_project) -> None:
@@ -130,18 +159,34 @@ def test_two_spaces_are_refused(make_project) -> None:
     project.write("models/sources.yml", sources("rows", "asked"))
     both = "samespace.{}(source('raw', 'rows'), source('raw', 'asked'), key='id', queries_key='id'{})"
     project.write("models/by_knn.sql", "{{ " + both.format("knn", "") + " }}")
-    project.write("models/by_threshold.sql", "{{ " + both.format("within_threshold", ", threshold=0.5") + " }}")
+    project.write(
+        "models/by_threshold.sql", "{{ " + both.format("within_threshold", ", threshold=0.5") + " }}"
+    )
     project.write("models/bad_k.sql", "{{ " + both.format("knn", ", k=0.5") + " }}")
-    project.write("models/bad_threshold.sql", "{{ samespace.within_threshold(source('raw', 'rows'), threshold=1.5, key='id') }}")
-    project.write("models/too_many.sql", "{{ config(materialized='table') }}{{ samespace.within_threshold(source('raw', 'rows'), threshold=-1, max_pairs=1, key='id', method='sql') }}")
+    project.write(
+        "models/bad_threshold.sql",
+        "{{ samespace.within_threshold(source('raw', 'rows'), threshold=1.5, key='id') }}",
+    )
+    project.write(
+        "models/too_many.sql",
+        "{{ config(materialized='table') }}"
+        "{{ samespace.within_threshold(source('raw', 'rows'), threshold=-1, max_pairs=1, "
+        "key='id', method='sql') }}",
+    )
     outcome = project.dbt("run")
     messages = {r["unique_id"].split(".")[2]: r["message"] for r in outcome.results}
-    sentence = "'rows' holds alpha@11111111; 'asked' is beta@22222222. They are different spaces. Re-embed one side, or pick one model."
+    sentence = (
+        "'rows' holds alpha@11111111; 'asked' is beta@22222222. "
+        "They are different spaces. Re-embed one side, or pick one model."
+    )
     assert f"samespace.knn: {sentence}" in messages["by_knn"]
     assert f"samespace.within_threshold: {sentence}" in messages["by_threshold"]
     assert "samespace.knn: k is 0.5; expected a whole number of at least 1" in messages["bad_k"]
     assert "threshold is 1.5; expected a similarity from -1 to 1" in messages["bad_threshold"]
-    assert "samespace.within_threshold: 2 pairs of 'rows' reach the threshold; max_pairs is 1" in messages["too_many"]
+    assert (
+        "samespace.within_threshold: 2 pairs of 'rows' reach the threshold; max_pairs is 1"
+        in messages["too_many"]
+    )
 
 
 def test_guard_speaks_in_views_too(make_project) -> None:
@@ -151,14 +196,21 @@ def test_guard_speaks_in_views_too(make_project) -> None:
     store(project.database, "rows", [1, 2], ROWS[:2], [FIRST, FIRST])
     store(project.database, "asked", [1, 2], ROWS[:2], [FIRST, FIRST])
     project.write("models/sources.yml", sources("rows", "asked"))
-    both = "{{ samespace.NAME(source('raw', 'rows'), source('raw', 'asked'), key='id', queries_key='id', method='sql') }}"
+    both = (
+        "{{ samespace.NAME(source('raw', 'rows'), source('raw', 'asked'), "
+        "key='id', queries_key='id', method='sql') }}"
+    )
     for name in ("knn", "within_threshold"):
-        project.write(f"models/by_{name}.sql", "{{ config(materialized='view') }}\n" + both.replace("NAME", name))
+        project.write(
+            f"models/by_{name}.sql", "{{ config(materialized='view') }}\n" + both.replace("NAME", name)
+        )
     outcome = project.dbt("run")
     assert outcome.ok, outcome.output
     store(project.database, "asked", [1, 2], ROWS[:2], [SECOND, SECOND])
     for name in ("knn", "within_threshold"):
-        with pytest.raises(duckdb.Error, match=f"samespace.{name}: 'rows' holds alpha@11111111; 'asked' is beta@22222222"):
+        with pytest.raises(
+            duckdb.Error, match=f"samespace.{name}: 'rows' holds alpha@11111111; 'asked' is beta@22222222"
+        ):
             project.query(f"from by_{name}")
 
 
@@ -167,14 +219,22 @@ def test_declared_space_carries_both_ids(make_project) -> None:
     models = {"one": base, "twin": {**base, "version": "2", "same_space_as": "one"}}
     project = make_project("knn_declared", models=models)
     for name in models:
-        project.write(f"models/by_{name}.sql", "{{ config(materialized='embedding', model='" + name + "', key='id', text='body') }}\n"
-                      "select * from (values (1, 'red apple'), (2, 'green apple'), (3, 'blue whale')) as t(id, body)")  # fmt: skip
+        project.write(
+            f"models/by_{name}.sql",
+            "{{ config(materialized='embedding', model='" + name + "', key='id', text='body') }}\n"
+            "select * from (values (1, 'red apple'), (2, 'green apple'), (3, 'blue whale')) as t(id, body)",
+        )
     for method in METHODS:
-        project.write(f"models/near_{method}.sql", "{{ config(materialized='table') }}\n{{ samespace.knn(ref('by_one'), "
-                      "ref('by_twin'), k=1, method='" + method + "') }}")  # fmt: skip
+        project.write(
+            f"models/near_{method}.sql",
+            "{{ config(materialized='table') }}\n{{ samespace.knn(ref('by_one'), "
+            "ref('by_twin'), k=1, method='" + method + "') }}",
+        )
     outcome = project.dbt("run")
     assert outcome.ok, outcome.output
     for method in METHODS:
-        rows = project.query(f"select query_key, neighbour_key, similarity, split_part(model_id, '@', 1), "
-                             f"split_part(query_model_id, '@', 1) from near_{method} order by 1")  # fmt: skip
+        rows = project.query(
+            f"select query_key, neighbour_key, similarity, split_part(model_id, '@', 1), "
+            f"split_part(query_model_id, '@', 1) from near_{method} order by 1"
+        )
         assert rows == [(i, i, 1.0, "one", "twin") for i in (1, 2, 3)]

@@ -1,179 +1,18 @@
-"""An embedding model takes every config a table model takes: hooks, grants, docs, schema changes, contracts, indexes."""
+"""An embedding model takes every config a table model takes: hooks, grants, contracts, indexes and more."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 
-import duckdb
 import pytest
-from harness import HASHING, DbtProject, Outcome
-
-TINY = {**HASHING, "dimension": 16}
-NOTES = "id,body,subject\n1,hello world,x\n2,hello wrld,y\n3,,z\n4,good bye,w\n5,good bye,w\n"
-STEP = "{% set step = env_var('STEP', '1') | int %}\n"
-LOGGED = "insert into hook_log select count(*), '{0}', {1} from hook_log"
-
-
-def head(**options: object) -> str:
-    keys = {"materialized": "embedding", "model": "tiny", "key": "id", "text": "body", **options}
-    return STEP + "{{ config(" + ", ".join(f"{name}={value!r}" for name, value in keys.items()) + ") }}\n"
-
-
-def hook(name: str, held: str, transaction: bool) -> dict[str, object]:
-    return {"sql": LOGGED.format(name, held), "transaction": transaction}
-
-
-ALL = "select * from {{ ref('notes') }}"
-CHANGING = """select id, body
-{%- if step != 3 %}, subject{% endif %}
-{%- if step == 2 %}, 'new' as added{% elif step == 4 %}, id * 1.5 as added{% endif %}
-from {{ ref('notes') }}"""
-MODES = ["ignore", "append_new_columns", "sync_all_columns", "fail"]
-HELD = "(select count(*) from hooked)"
-
-MODELS = {
-    "hooked": head(
-        pre_hook=[hook("pre, outside", "0", False), hook("pre, inside", "0", True)],
-        post_hook=[hook("post, outside", HELD, False), hook("post, inside", HELD, True)],
-    )
-    + ALL,
-    "failing_hook": head(
-        post_hook="select case when {{ env_var('STEP', '1') }} in (2, 3) then error('boom') end",
-        indexes=[{"columns": ["id"]}],
-    )
-    + "select *, {{ step }} as step from {{ ref('notes') }} {% if step == 3 %}limit 2{% endif %}",
-    "granted": head(grants={"select": ["reporter"]}) + ALL,
-    "indexed": head(indexes=[{"columns": ["id"], "unique": True}, {"columns": ["model_id"]}])
-    + "select id, body {% if step == 2 %}|| ' changed' as body{% endif %}, subject from {{ ref('notes') }}"
-    + " {% if step == 4 %}where id != 2 union all select 9, 'nine', 'n'{% endif %}",
-    "kept": head(full_refresh=False) + ALL,
-    "documented": head(persist_docs={"relation": True, "columns": True}, tags=["vectors"]) + ALL,
-    "by_meta": "{{ config(materialized='embedding') }} select id, coalesce(body, '') as body from {{ ref('notes') }}",
-    "contracted": head(contract={"enforced": True})
-    + "select id, body {% if step == 2 %}|| '!' as body{% endif %},"
-    + " {% if step == 3 %}nullif(subject, 'w') as {% endif %}subject"
-    + "{% if step == 4 %}, id * 2 as extra{% endif %} from {{ ref('notes') }}",
-    "contract_wrong": head(model="unpaid", contract={"enforced": True})
-    + "select id, body from {{ ref('notes') }}",
-    "wide": head()
-    + """
-with recursive first_step as (select *, 1 as q from {{ ref('notes') }}), final as (
-    select *, {'a': id, 'b': [1, 2], 'c': {'d': 'x'}} as struct_column, [subject, null] as list_column,
-        [{'a': 1}] as structs, '{"x": 1}'::json as json_column, map {'k': id} as map_column,
-        id::decimal(38, 10) as decimal_column, timestamptz '2024-01-01 00:00:00+00' as at, 'a'::blob as blob_column,
-        interval 1 day as gap, 'a'::enum('a', 'b') as enum_column, uuid() is null as flag, [1, 2]::float[2] as pair,
-        {'q': {{ step }}} as moving
-    from first_step
-)
-select * from final
-""",
-    "names": head()
-    + """select {{ step }} as "select", 'o' as "order", 'x' as "Mixed Case", 'u' as "ünïcode ☃", 'q' as "quo""te",
-    body, id, subject as s, {'id': 7, 'content_hash': 'z', 'model_id': 'm'} as t, {'id': 7} as d, 3 as c, 5 as m,
-    {'id': 8, 'model_id': 'm'} as f, 'r' as role, 'v' as vector, 1 as rows from {{ ref('notes') }}""",
-    "commented": head() + "-- first\nselect * from {{ ref('notes') }} -- the last line",
-    "limited": head() + "select * from {{ ref('notes') }} order by id limit 3",
-    "taken_view": head() + ALL,
-    "taken_table": head() + ALL,
-    "lost": head() + ALL,
-    **{f"change_{mode}": head(on_schema_change=mode) + CHANGING for mode in MODES},
-}
-
-PROPERTIES = """
-models:
-  - name: documented
-    description: A relation with 'quotes'.
-    columns:
-      - {name: id, description: The key.}
-      - {name: embedding, description: The vector.}
-  - name: by_meta
-    config:
-      meta: {samespace: {model: tiny, key: id, text: body, role: query, embed_empty: true}}
-  - name: contracted
-    constraints: [{type: primary_key, columns: [id], warn_unsupported: false}]
-    columns:
-      - {name: id, data_type: integer}
-      - {name: body, data_type: varchar}
-      - {name: subject, data_type: varchar, constraints: [{type: not_null, warn_unsupported: false}]}
-      - {name: model_id, data_type: varchar, constraints: [{type: not_null, warn_unsupported: false}]}
-      - {name: content_hash, data_type: varchar}
-      - {name: embedding, data_type: "float[16]"}#EXTRA
-  - name: contract_wrong
-    columns:
-      - {name: id, data_type: integer}
-      - {name: body, data_type: varchar}
-      - {name: model_id, data_type: varchar}
-      - {name: content_hash, data_type: varchar}
-      - {name: embedding, data_type: "float[32]"}
-unit_tests:
-  - name: rows_of_the_select
-    model: hooked
-    given: [{input: ref('notes'), rows: [{id: 1, body: a, subject: s}]}]
-    expect: {rows: [{id: 1, body: a, subject: s}]}
-"""
-
-
-@dataclass
-class Story:
-    """What five runs of one project left behind."""
-
-    project: DbtProject
-    runs: dict[int, Outcome]
-    columns: dict[int, dict[str, list[str]]]
-    rows: dict[int, dict[str, list[tuple[object, ...]]]]
-
-    def message(self, step: int, name: str) -> str:
-        return self.runs[step].message(name)
-
-
-def look(project: DbtProject) -> tuple[dict[str, list[str]], dict[str, list[tuple[object, ...]]]]:
-    """The columns of every model's table and its rows without the vector, by key."""
-    columns: dict[str, list[str]] = {}
-    for table, column, kind in project.query(
-        "select table_name, column_name, data_type from duckdb_columns() where schema_name = 'main' order by column_index"
-    ):
-        columns.setdefault(table, []).append(f"{column} {kind.lower()}")
-    rows = {
-        name: project.query(f"select * exclude (embedding, content_hash, model_id) from {name} order by id")
-        for name in MODELS
-        if name in columns
-    }
-    return columns, rows
+from citizen_project import MODELS, Story, tell
+from harness import DbtProject, Outcome
 
 
 @pytest.fixture(scope="module")
 def story(make_project: Callable[..., DbtProject]) -> Story:
-    project = make_project(
-        "citizen", models={"tiny": TINY, "unpaid": {**TINY, "version": "2"}}, target={"threads": 4, "plugins": []},
-        config={"on-run-start": ["create table if not exists hook_log (n bigint, hook varchar, held bigint)"]},
-    )  # fmt: skip
-    project.write("seeds/notes.csv", NOTES)
-    project.write("models/_models.yml", PROPERTIES)
-    for name, sql in MODELS.items():
-        project.write(f"models/{name}.sql", sql)
-    with duckdb.connect(str(project.database)) as connection:
-        connection.execute("create view taken_view as select 1 as one")
-        connection.execute("create table taken_table as select 2 as two")
-    told = Story(project, {}, {}, {})
-    for step in (1, 2, 3, 4, 5):
-        if step == 2:
-            with duckdb.connect(str(project.database)) as connection:
-                connection.execute("drop table lost")
-        if step == 4:
-            project.write(
-                "models/_models.yml",
-                PROPERTIES.replace("#EXTRA", "\n      - {name: extra, data_type: integer}"),
-            )
-        if step == 5:
-            project.write("models/_models.yml", PROPERTIES)
-        arguments = {1: ["build"], 5: ["run", "--full-refresh"]}.get(step, ["run"])
-        told.runs[step] = project.dbt(
-            "--warn-error", *arguments, "--exclude", "granted", env={"STEP": str({5: 3}.get(step, step))}
-        )
-        told.columns[step], told.rows[step] = look(project)
-    return told
+    return tell(make_project)
 
 
 def failed(outcome: Outcome) -> set[str]:
@@ -230,7 +69,10 @@ def test_descriptions_reach_the_database(story: Story) -> None:
     assert story.project.query("select comment from duckdb_tables() where table_name = 'documented'") == [
         ("A relation with 'quotes'.",)
     ]
-    comments = "select column_name, comment from duckdb_columns() where table_name = 'documented' and comment is not null"
+    comments = (
+        "select column_name, comment from duckdb_columns() "
+        "where table_name = 'documented' and comment is not null"
+    )
     assert story.project.query(comments) == [("id", "The key."), ("embedding", "The vector.")]
 
 
@@ -301,8 +143,8 @@ def test_indexes_survive_changed_texts_and_a_swap(story: Story) -> None:
 
 
 def test_full_refresh_false_keeps_the_table(story: Story) -> None:
-    placed = "select table_name, table_oid from duckdb_tables() where table_name in ('kept', 'lost') order by table_oid"
-    assert [name for name, _ in story.project.query(placed)] == ["kept", "lost"]
+    placed = "select table_name from duckdb_tables() where table_name in ('kept', 'lost') order by table_oid"
+    assert [name for (name,) in story.project.query(placed)] == ["kept", "lost"]
 
 
 def test_options_under_meta(story: Story) -> None:

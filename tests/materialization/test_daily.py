@@ -13,7 +13,13 @@ import yaml
 from harness import HASHING, DbtProject, Outcome
 
 TINY = {**HASHING, "dimension": 16}
-EVENTS = "id,body,opened_at\n1,hello world,2024-01-01\n2,hello wrld,2024-01-02\n3,,2024-01-03\n4,good bye,2026-11-20\n5,good bye,2026-11-21\n"
+EVENTS = """id,body,opened_at
+1,hello world,2024-01-01
+2,hello wrld,2024-01-02
+3,,2024-01-03
+4,good bye,2026-11-20
+5,good bye,2026-11-21
+"""
 RAW = 'Ticket Id,Order,group,ünïcode ☃\n"A b",hello world,1,k1\n"a B",other text,2,k2\n'
 TYPED = "id, body, opened_at::timestamp as opened_at from {{ ref('events') }}"
 
@@ -34,7 +40,7 @@ MODELS = {
     "quoted": head(key="Ticket Id", text="Order") + "select * from {{ ref('raw') }}",
     "select": head(key="ünïcode ☃", text="order") + "select * from {{ ref('raw') }}",
     "on_top": "{{ config(materialized='view') }} select id, body, model_id from {{ ref('vectors') }}",
-    "counted": "{{ config(materialized='table') }} select count(*) as n, max(model_id) as model_id from {{ ref('vectors') }}",
+    "counted": "{{ config(materialized='table') }} select count(*) as n from {{ ref('vectors') }}",
     "late": head() + "select id, body from {{ ref('raw_late') }}",
     "raw_late": "{{ config(materialized='table') }} select 1 as id, 'late' as body"
     " {% if env_var('BREAK', '') %}, error('broken') as e{% endif %}",
@@ -57,9 +63,9 @@ snapshots:
 """
 # A package that has an embedding model of its own, with names and macros of its own.
 PACKAGE = {
-    "dbt_project.yml": "{name: lodger, version: '1.0.0', config-version: 2, model-paths: [models], macro-paths: [macros]}",
-    "models/lodged.sql": "{{ config(materialized='embedding', model=lodger.which(), key='id', text='body') }}\n"
-    "select 1 as id, 'from a package' as body",
+    "dbt_project.yml": "{name: lodger, version: '1.0.0', config-version: 2}",
+    "models/lodged.sql": "{{ config(materialized='embedding', model=lodger.which(), key='id', text='body') }}"
+    " select 1 as id, 'from a package' as body",
     "macros/which.sql": "{% macro which() %}{{ return('tiny') }}{% endmacro %}",
 }
 

@@ -17,7 +17,8 @@ HEAD = "{{ config(materialized='embedding', model='tiny', key='id', text='body')
 MACRO = """
 {% macro told(relation) %}
 {% set info = samespace._as_relation(relation, 'test', **kwargs) %}
-select {% for name in ['title', 'key', 'text', 'embedding', 'model_id', 'dimension', 'role', 'known', 'inline'] -%}
+{% set names = ['title', 'key', 'text', 'embedding', 'model_id', 'dimension', 'role', 'known', 'inline'] %}
+select {% for name in names -%}
 '{{ info[name] }}' as {{ name }}_is, {% endfor -%}
 '{{ info.model_ids | join(' ') }}' as model_ids, count({{ info.key_sql }}) as held from {{ info.sql }}
 {% endmacro %}
@@ -31,19 +32,23 @@ ASKED = {
     "of_snapshot": "told(ref('kept'))",
     "of_table_of_rows": "told(ref('copied'))",
     "of_source": "told(source('outside', 'notes_embedded'))",
-    "of_foreign": "told(source('outside', 'foreign_vectors'), key='code', embedding='vector', model_id='made_by')",
+    "of_foreign": "told(source('outside', 'foreign_vectors'), key='code', embedding='vector',"
+    " model_id='made_by')",
     "of_override": "told(ref('tickets'), key='body', text='subject')",
     "of_mixed": "told(ref('both'), key='id')",
 }
 MODELS = {
     "notes_embedded": HEAD + "select * from {{ ref('notes') }}",
-    "tickets": "{{ config(materialized='embedding', model=['tiny', 'other'], key='Ticket Id', text='body', role='query',"
-    " schema='elsewhere', alias='Ticket_Vectors') }} select id as \"Ticket Id\", body, 's' as subject from {{ ref('notes') }}",
+    "tickets": "{{ config(materialized='embedding', model=['tiny', 'other'], key='Ticket Id', text='body',"
+    " role='query', schema='elsewhere', alias='Ticket_Vectors') }}"
+    " select id as \"Ticket Id\", body, 's' as subject from {{ ref('notes') }}",
     "on_top": "{{ config(materialized='view') }} select * from {{ ref('notes_embedded') }}",
-    "on_top_of_it": "{{ config(materialized='view', alias='renamed view') }} select * from {{ ref('on_top') }}",
+    "on_top_of_it": "{{ config(materialized='view', alias='renamed view') }}"
+    " select * from {{ ref('on_top') }}",
     "passing": "{{ config(materialized='ephemeral') }} select * from {{ ref('notes_embedded') }}",
     "copied": "{{ config(materialized='table') }} select * from {{ ref('notes_embedded') }}",
-    "both": "{{ config(materialized='view') }} select id, embedding, model_id from {{ ref('notes_embedded') }}"
+    "both": "{{ config(materialized='view') }}"
+    " select id, embedding, model_id from {{ ref('notes_embedded') }}"
     " union all select \"Ticket Id\", embedding, model_id from {{ ref('tickets') }}",
     **{name: "{{ config(materialized='table') }} {{ " + call + " }}" for name, call in ASKED.items()},
 }
@@ -209,8 +214,8 @@ def test_favor_state_empty_and_sample(known: Known) -> None:
     project = known.project
     run = ("--warn-error", "run", "--target", "prod", "--select")
     sampled = project.dbt(
-        "--warn-error", "build", "--target", "prod", "--sample", "{'start': '2024-01-01', 'end': '2024-02-01'}",
-        "--select", "notes", "notes_embedded", "of_model",
+        "--warn-error", "build", "--target", "prod", "--select", "notes", "notes_embedded", "of_model",
+        "--sample", "{'start': '2024-01-01', 'end': '2024-02-01'}",
     )  # fmt: skip
     assert sampled.ok, sampled.output
     assert (known.of("of_model", "prod")["key"], known.of("of_model", "prod")["held"]) == ("id", 2)

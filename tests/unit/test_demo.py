@@ -55,7 +55,7 @@ def test_it_tells_the_whole_story(first: str) -> None:
         assert f"\n{heading}" in first
     assert re.search(r"ticket_embeddings +minilm@[0-9a-f]{8} +384 +300 +281 +281 +0 +2 +1 ", first)
     assert "Traceback" not in first
-    assert max(map(len, first.split("\nDone in")[0].splitlines())) <= WIDTH
+    assert max(map(len, first.split("\nDone in", maxsplit=1)[0].splitlines())) <= WIDTH
 
 
 def test_the_mistake_is_refused(first: str) -> None:

@@ -115,8 +115,8 @@ class Report:
             return [f"  No two of {total:,} {names.noun} are this similar. A lower threshold finds more."]
         some, plural = "Some" if groups > shown else "All", "s" if groups > 1 else ""
         lines = [
-            f"  {rows:,} of {total:,} {names.noun} are in {groups:,} group{plural}: keeping the first of each "
-            f"drops {rows - groups:,}. {some} of them:",
+            f"  {rows:,} of {total:,} {names.noun} are in {groups:,} group{plural}: "
+            f"keeping the first of each drops {rows - groups:,}. {some} of them:",
         ]
         sources = {"duplicates": names.duplicates, "embeddings": names.embeddings}
         found = self.rows(
