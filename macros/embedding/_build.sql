@@ -5,8 +5,9 @@
         {% do selects.append(
             'select ' ~ samespace._prefixed(columns, '_new') ~ ', cast(' ~ samespace.string_literal(spec.model_id)
             ~ ' as varchar) as model_id, _new.content_hash, ' ~ samespace.to_vector('_cache.embedding', spec.dimension)
-            ~ ' as embedding from __samespace_stage as _new left join ' ~ outcome[spec.model_id].cache ~ ' as _cache on _cache.content_hash = '
-            ~ '_new.content_hash and _cache.role = ' ~ samespace.string_literal(samespace._cache_role(spec, options.role))) %}
+            ~ ' as embedding from __samespace_stage as _new left join ' ~ outcome[spec.model_id].cache
+            ~ ' as _cache on _cache.content_hash = _new.content_hash and _cache.role = '
+            ~ samespace.string_literal(samespace._cache_role(spec, options.role))) %}
     {% endfor %}
     {{ return(selects | join('\nunion all\n')) }}
 {% endmacro %}

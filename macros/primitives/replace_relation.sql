@@ -1,4 +1,7 @@
-{#- Put a table that was just built in the place of another one, within the transaction. `replaced` receives what to drop after the commit. -#}
+{#-
+    Put a table that was just built in the place of another one, within the transaction. `replaced` receives what to
+    drop after the commit.
+-#}
 {% macro replace_relation(existing, built, target_relation, replaced) %}
     {{ return(adapter.dispatch('replace_relation', 'samespace')(existing, built, target_relation, replaced)) }}
 {% endmacro %}
