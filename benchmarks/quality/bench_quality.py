@@ -14,9 +14,14 @@ from typing import Any
 
 import duckdb
 import numpy as np
-from project import CLUSTERINGS, DATA, RETRIEVALS, SEEDS, DbtProject, build
+from project import CLUSTERINGS, DATA, RELATIONS, RETRIEVALS, SEEDS, DbtProject, build
 from sklearn.cluster import KMeans
-from sklearn.metrics import adjusted_rand_score, average_precision_score, precision_recall_curve, v_measure_score
+from sklearn.metrics import (
+    adjusted_rand_score,
+    average_precision_score,
+    precision_recall_curve,
+    v_measure_score,
+)
 
 BASELINES = {
     "Abt-Buy, average precision": 0.4736,
@@ -61,7 +66,8 @@ def pair_rows(project: DbtProject) -> list[Row]:
     }
     restaurants = project.query(
         "select m.fodors_id is not null, s.similarity from restaurant_pairs s "
-        f"left join {csv('a_restaurants_matches')} m on m.fodors_id = s.neighbour_key and m.zagats_id = s.query_key"
+        f"left join {csv('a_restaurants_matches')} m "
+        "on m.fodors_id = s.neighbour_key and m.zagats_id = s.query_key"
     )
     truth, score = (np.array(column) for column in zip(*restaurants, strict=True))
     rows["restaurants, average precision"] = average_precision_score(truth, score)
@@ -83,12 +89,10 @@ def vectors_of(project: DbtProject, relation: str) -> tuple[list[str], np.ndarra
 
 
 def cluster_rows(project: DbtProject) -> list[Row]:
-    sources = {"banking77": ("b_intents_banking77", "ticket_id"), "ag_news": ("b_topics_ag_news", "article_id"),
-               "stackoverflow": ("b_topics_stackoverflow", "title_id")}  # fmt: skip
     rows: list[Row] = []
     for name, k in CLUSTERINGS.items():
         keys, vectors = vectors_of(project, name)
-        file, key = sources[name]
+        file, key, _ = RELATIONS[name]
         label = dict(project.query(f"select {key}, label from {csv(file)}"))
         truth = [label[key] for key in keys]
         ours, theirs, ari = [], [], []
@@ -98,8 +102,8 @@ def cluster_rows(project: DbtProject) -> list[Row]:
             ari.append(adjusted_rand_score(truth, [found[key] for key in keys]))
             labels = KMeans(k, n_init=3, random_state=seed).fit_predict(vectors)
             theirs.append(v_measure_score(truth, labels))
-        rows.append((f"{name}, V-measure, median of 5 seeds (ARI {median(ari):.3f})", median(ours), median(theirs),
-                     "scikit-learn KMeans, same vectors, ±0.03"))  # fmt: skip
+        task = f"{name}, V-measure, median of 5 seeds (ARI {median(ari):.3f})"
+        rows.append((task, median(ours), median(theirs), "scikit-learn KMeans, same vectors, ±0.03"))
     return rows
 
 
@@ -122,19 +126,22 @@ def retrieval_rows(project: DbtProject) -> list[Row]:
         ):
             relevant.setdefault(query, set()).add(document)
         hits: dict[str, list[str]] = {}
-        for query, document in project.query(f"select query_key, neighbour_key from {name}_hits order by query_key, rank"):
+        ranked = f"select query_key, neighbour_key from {name}_hits order by query_key, rank"
+        for query, document in project.query(ranked):
             hits.setdefault(query, []).append(document)
-        keys, documents = vectors_of(project, f"(select id, embedding from {name}_docs where embedding is not null)")
+        embedded = f"(select id, embedding from {name}_docs where embedding is not null)"
+        keys, documents = vectors_of(project, embedded)
         queries, asked = vectors_of(project, f"{name}_queries")
         order = np.argsort(-(asked.astype(np.float64) @ documents.T.astype(np.float64)), axis=1)[:, :10]
         brute = {query: [keys[i] for i in best] for query, best in zip(queries, order, strict=True)}
-        rows.append((f"{name}, nDCG@10", ndcg(hits, relevant), ndcg(brute, relevant), "brute force, same vectors, ±0.005"))
+        ours, theirs = ndcg(hits, relevant), ndcg(brute, relevant)
+        rows.append((f"{name}, nDCG@10", ours, theirs, "brute force, same vectors, ±0.005"))
     return rows
 
 
 def main() -> None:
     if not DATA.exists():
-        raise SystemExit(f"needs the labelled data in {DATA.name}/ beside the repository's folder; it is not there")
+        raise SystemExit(f"needs the labelled data in ../{DATA.parent.name}/{DATA.name}, which is not there")
     with tempfile.TemporaryDirectory() as folder:
         project, outcome = build(Path(folder))
         if not outcome.ok:

@@ -52,7 +52,8 @@ def build(folder: Path) -> tuple[DbtProject, Outcome]:
     project = DbtProject(folder, models={"minilm": MINILM}, target={"threads": 2})
     for name, (file, key, text) in RELATIONS.items():
         source = f"read_csv_auto('{DATA / file}.csv', all_varchar = true)"
-        project.write(f"models/{name}_rows.sql", f"select {key} as id, {text} as body from {source} {FILTERS.get(name, '')}")
+        rows = f"select {key} as id, {text} as body from {source} {FILTERS.get(name, '')}"
+        project.write(f"models/{name}_rows.sql", rows)
         project.write(
             f"models/{name}.sql",
             "{{ config(materialized='embedding', model='minilm', key='id', text='body') }} "

@@ -42,6 +42,7 @@
     {{ return({
         'key': options.key, 'text': options.text, 'role': role, 'cache': options.cache is not sameas false,
         'embed_empty': options.embed_empty is sameas true, 'allow_empty': options.allow_empty is sameas true,
+        'storage': options.storage, 'index': options.index,
         'page_rows': options.page_rows or 2048, 'specs': samespace._specs_of(names, title),
     }) }}
 {% endmacro %}

@@ -1,7 +1,7 @@
 {#- Phase A: the model's rows with their content_hash, in a temp table of this connection, checked before anything costs. -#}
 {% macro _stage(title, options, source_sql) %}
     {% do samespace._check_columns(title, options, source_sql) %}
-    {% set text = adapter.quote(options.text) %}
+    {% set text = samespace._quote(options.text) %}
     {% set nothing = text ~ ' is null' ~ ('' if options.embed_empty else ' or ' ~ samespace.is_blank(text)) %}
     {% call statement('samespace_stage') %}
         {{ samespace.create_temp_table('__samespace_stage',
@@ -34,7 +34,7 @@
 
 
 {% macro _check_keys(title, key) %}
-    {% set column = adapter.quote(key) %}
+    {% set column = samespace._quote(key) %}
     {% set bad = run_query('select cast(' ~ column ~ ' as varchar), count(*) from __samespace_stage group by ' ~ column
         ~ ' having count(*) > 1 or ' ~ column ~ ' is null order by 2 desc, 1 limit 5').rows %}
     {% if bad %}

@@ -50,6 +50,7 @@
     {% do samespace._record_run(target_relation, options, outcome, counts, changes, truncated) %}
 
     {% if rebuild and not untouched %}{% do create_indexes(target_relation) %}{% endif %}
+    {% do samespace.vector_index(target_relation, options) %}
     {% do apply_grants(target_relation, config.get('grants'), should_revoke=should_revoke(existing, full_refresh_mode=rebuild)) %}
     {% do persist_docs(target_relation, model) %}
     {{ run_hooks(post_hooks, inside_transaction=True) }}

@@ -5,7 +5,7 @@
 -#}
 {% test embedding_is_fresh(model, key=none, text=none, source=none, max_age=none) %}
 {% set info = samespace._as_relation(model, 'embedding_is_fresh', key=key, text=text) %}
-{% set text_sql = info.text_sql or adapter.quote('text') %}
+{% set text_sql = info.text_sql or samespace._quote('text') %}
 {% if info.text is none %}
     {{ samespace._raise('embedding_is_fresh', "the text column of '" ~ info.title ~ "' is not known. Pass text=.") }}
 {% endif %}

@@ -21,7 +21,7 @@
         {% do info.update({'key': 'key'}) %}
     {% endif %}
     {% for name in ['key', 'text', 'embedding', 'model_id'] %}
-        {% do info.update({name ~ '_sql': adapter.quote(info[name]) if info[name] else none}) %}
+        {% do info.update({name ~ '_sql': samespace._quote(info[name]) if info[name] else none}) %}
     {% endfor %}
     {% do info.update({'dimension': samespace._known_dimension(info.model_ids)}) %}
     {{ return(info) }}

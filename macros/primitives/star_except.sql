@@ -10,6 +10,6 @@
 {#- Works for CTEs of unit tests too, whose columns nobody can list. https://duckdb.org/docs/stable/sql/expressions/star -#}
 {% macro duckdb__star_except(alias, columns) %}
     {% set names = [] %}
-    {% for column in columns %}{% do names.append(adapter.quote(column)) %}{% endfor %}
+    {% for column in columns %}{% do names.append(samespace._quote(column)) %}{% endfor %}
     {{ return(alias ~ '.* exclude (' ~ (names | join(', ')) ~ ')') }}
 {% endmacro %}

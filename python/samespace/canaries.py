@@ -206,6 +206,8 @@ def _register(
             f"{spec.name} has no revision: pinned {revision} for this database. "
             f"Write revision: {revision} into its spec to pin it everywhere."
         )
+    for note in encoder.notes:
+        log(f"{spec.name}: {note}")
     norms = np.linalg.norm(vectors.astype(np.float64), axis=1)
     unit_norm = bool(np.all(np.abs(norms[norms > 0] - 1.0) <= NORM_TOLERANCE))
     registry.register(
@@ -227,8 +229,7 @@ def canary_vectors(spec: ModelSpec, encoder: Encoder) -> NDArray[np.float32]:
     if vectors.shape[1] != spec.dimension:
         raise CanaryError(
             f"samespace: {spec.model_id} returns vectors of {vectors.shape[1]} numbers; its spec says "
-            "dimension: "
-            f"{spec.dimension}. Correct the spec of '{spec.name}'."
+            f"dimension: {spec.dimension}. Correct the spec of '{spec.name}'."
         )
     if not np.isfinite(vectors).all():
         raise CanaryError(f"samespace: {spec.model_id} returns NaN or infinite numbers for ordinary texts.")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 from samespace import pump
-from samespace._pace import Pace, Progress
+from samespace._pace import Pace
 from samespace.encoders import Encoder
 from samespace.encoders.base import TokenCounts
 from samespace.errors import CanaryError, EncoderError, TransientEncoderError
@@ -284,18 +284,3 @@ def test_vectors_without_a_registration_have_to_be_reproduced() -> None:
     with pytest.raises(CanaryError, match="the registry has no row of that model"):
         fill(JOB, foreign, gate, print, threading.Event())
     assert foreign.kept == {}
-
-
-def test_progress_says_how_far_and_how_long(monkeypatch) -> None:
-    now = [0.0]
-    monkeypatch.setattr("samespace._pace.time.monotonic", lambda: now[0])
-    lines: list[str] = []
-    progress = Progress("notes: toy@00000000", 1000, 10_000, lines.append)
-    for _ in range(10):
-        now[0] += 2
-        progress.add(100, 1000)
-    assert lines == [
-        "notes: toy@00000000: 300 of 1,000 texts, 50/s, 14 s left",
-        "notes: toy@00000000: 600 of 1,000 texts, 50/s, 8 s left",
-        "notes: toy@00000000: 900 of 1,000 texts, 50/s, 2 s left",
-    ]

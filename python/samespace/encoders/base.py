@@ -37,6 +37,8 @@ class Encoder(ABC):
     allows_missing: ClassVar[bool] = False
     engine: str = "python"
     precision: str = "fp32"
+    # Sentences for the person running dbt, logged when the model_id is first used.
+    notes: tuple[str, ...] = ()
 
     def __init__(self, spec: ModelSpec) -> None:
         self.spec = spec
