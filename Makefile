@@ -33,7 +33,7 @@ demo: .venv/.demo  ## embed, search, deduplicate and cluster the demo's tickets,
 	@$(BIN)/python -m samespace.demo
 
 test: static  ## all checks, then all tests (no database server, no download of models)
-	@$(BIN)/python -m pytest $(PYTEST)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST)
 
 check: static  ## lint, types, dbt parse, generated docs, import layers, repo shape
 	@$(BIN)/python -m pytest -q tests/unit/test_layers.py tests/unit/test_repo_shape.py

@@ -42,6 +42,51 @@
         {{ samespace._raise(macro, "threshold names " ~ (threshold.keys() | join(', ')) ~ ", but '" ~ info.title ~ "' also holds "
             ~ id ~ '. Add its model to the mapping, or pass one number.') }}
     {% endfor %}
+    {% if spaces is not mapping %}
+        {{ samespace._say_other_scale(threshold, macro, info) }}
+    {% endif %}
+{% endmacro %}
+
+
+{#-
+    Log that a relation held another model before: its threshold may have been chosen for that one. A mapping, which
+    says of what model the number is, ends it.
+-#}
+{% macro _say_other_scale(threshold, macro, info) %}
+    {% set building = execute and flags.WHICH in ['run', 'build', 'retry'] and not flags.EMPTY and invocation_args_dict.get('sample') is none %}
+    {% set old = samespace._earlier_id(info) if building and info.model_ids and not info.inline else none %}
+    {% if old is none %}
+        {{ return('') }}
+    {% endif %}
+    {% set spaces, mapping = [], {} %}
+    {% for id in info.model_ids %}
+        {% do spaces.append(samespace._space_of_id(id)) %}
+        {% do mapping.update({id.split('@')[0]: threshold}) %}
+    {% endfor %}
+    {% set message = "'" ~ info.title ~ "' held " ~ old ~ ' before and holds ' ~ (info.model_ids | join(', ')) ~ ' now; threshold '
+        ~ threshold ~ ' may have been chosen for the former. Similarities of two models are not on one scale: check it, then write '
+        ~ 'threshold=' ~ mapping ~ ', which ends this message.' %}
+    {% if samespace._space_of_id(old) not in spaces %}
+        {{ samespace._say(macro, message) }}
+    {% endif %}
+{% endmacro %}
+
+
+{#- The last model_id that a relation (or the one that it selects from) held without any that it holds now, or none. -#}
+{% macro _earlier_id(info) %}
+    {% set runs = samespace._own_table('embedding_runs') %}
+    {% if not samespace.table_exists(runs) %}
+        {{ return(none) }}
+    {% endif %}
+    {% set node = samespace._embedding_node(info.relation, info.title, info.inline) %}
+    {% set itself = node is none or samespace._is_node_of(node, info.relation, info.title, info.inline) %}
+    {% set now = [] %}
+    {% for id in info.model_ids %}{% do now.append(samespace.string_literal(id)) %}{% endfor %}
+    {% set held = 'relation = ' ~ samespace.string_literal(info.relation.render() if itself else node.relation_name) ~ ' and rows > 0' %}
+    {% set now_held = 'model_id in (' ~ (now | join(', ')) ~ ')' %}
+    {% set rows = run_query('select model_id from ' ~ runs ~ ' where ' ~ held ~ ' and not ' ~ now_held ~ ' and invocation_id not in ('
+        ~ 'select invocation_id from ' ~ runs ~ ' where ' ~ held ~ ' and ' ~ now_held ~ ') order by finished_at desc limit 1').rows %}
+    {{ return(rows[0][0] if rows else none) }}
 {% endmacro %}
 
 

@@ -10,7 +10,8 @@
 
 {#-
     Whether the table is built anew beside the old one and swapped in: first run, --full-refresh, a view in its place,
-    another vector type, or another role (the same model_id and hash, but other vectors).
+    another vector type, another key type (keys of two types do not meet), or another role (the same model_id and hash,
+    but other vectors).
 -#}
 {% macro _must_rebuild(existing, options) %}
     {% if existing is none or existing.is_view or should_full_refresh() %}
@@ -19,7 +20,8 @@
     {% set types = samespace._types_of(existing) %}
     {% set expected = samespace.vector_type(options.specs[0].dimension) %}
     {{ return(types.get('embedding') != expected or 'model_id' not in types or 'content_hash' not in types
-              or options.key | lower not in types or not samespace._holds_role(existing, options)) }}
+              or samespace._types_of(samespace._temp_relation('__samespace_stage'))[options.key | lower] != types.get(options.key | lower)
+              or not samespace._holds_role(existing, options)) }}
 {% endmacro %}
 
 

@@ -10,11 +10,22 @@
     {{ samespace._raise(request.macro, "the adapter '" ~ target.type ~ "' runs no kernels here; use duckdb") }}
 {% endmacro %}
 
-{#- One call whose result is a list of structs: a scalar function sees 2,048 rows at a time, a table function cannot be
-    written in Python. https://duckdb.org/docs/stable/sql/query_syntax/unnest -#}
+{#-
+    One call whose result is a list of structs: a scalar function sees 2,048 rows at a time, a table function cannot be
+    written in Python. A subquery, because a function with side effects is neither merged into what reads it nor called
+    twice; `list_transform` would copy the list. `where false` leaves the columns with their types and calls nothing.
+    https://duckdb.org/docs/stable/sql/query_syntax/unnest
+-#}
 {% macro duckdb__run_kernel(kernel, request) %}
-    {{ return('(select unnest(samespace_' ~ kernel ~ '(' ~ samespace.string_literal(tojson(request))
-        ~ '), recursive := true))') }}
+    {{ return('(select unnest(answer.found, recursive := true) from (select samespace_' ~ kernel ~ '('
+        ~ samespace.string_literal(tojson(request)) ~ ') as answer) as answered where '
+        ~ ('false' if flags.EMPTY else samespace.error_if('answer.error is not null', 'answer.error')) ~ ')') }}
+{% endmacro %}
+
+
+{#- Whether nothing but a kernel can do this, as `clusters`: under --empty it gives its columns and no rows. -#}
+{% macro _kernel_only(kernel) %}
+    {{ return(kernel in ['clusters']) }}
 {% endmacro %}
 
 
@@ -50,6 +61,19 @@
     {% if not samespace.function_exists('samespace_' ~ kernel) %}
         {{ return('it needs the function samespace_' ~ kernel ~ ', which is not registered on this connection.'
             ~ ' Add these lines to the output in profiles.yml:\nplugins:\n  - module: samespace.duckdb_plugin') }}
+    {% endif %}
+    {{ return(samespace._partial_run(kernel)) }}
+{% endmacro %}
+
+
+{#- Why no kernel runs on the part of the rows that --empty and --sample leave, as a sentence, or ''. -#}
+{% macro _partial_run(kernel) %}
+    {% set only = samespace._kernel_only(kernel) %}
+    {% if flags.EMPTY and not only %}
+        {{ return("no kernel runs under --empty. Use method='auto', which takes SQL there.") }}
+    {% elif not flags.EMPTY and invocation_args_dict.get('sample') is not none %}
+        {{ return('no kernel runs under --sample, where it would see a part of the rows. Leave this model out, or build it '
+            ~ 'without --sample.' if only else "no kernel runs under --sample. Use method='auto', which takes SQL there.") }}
     {% endif %}
     {{ return('') }}
 {% endmacro %}

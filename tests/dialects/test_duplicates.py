@@ -51,6 +51,8 @@ def built(tmp_path_factory: pytest.TempPathFactory, target: Target) -> DbtProjec
         model(made, f"ordered_{method}", f"duplicates({given}, threshold=0.8, order_by='text desc')")
         model(made, f"some_{method}", f"duplicate_pairs({given}, threshold=0.8, where='id < 30')")
         model(made, f"mapped_{method}", f"duplicate_pairs({given}, threshold={{'a': 0.8, 'b': 0.95}})")
+    model(made, "groups_auto", "duplicates(ref('points_int'), key='id', threshold=0.8)")
+    model(made, "three", "clusters(ref('points_int'), k=3, key='id')")
     model(made, "a_view", "duplicates(ref('points_int'), key='id', threshold=0.8)", "view")
     made.write(
         "models/repeated.sql",
@@ -140,14 +142,32 @@ def test_mistakes_are_sentences(built: DbtProject) -> None:
     assert not done.ok
     for name, (_, sentence) in ERRORS.items():
         assert sentence in done.message(f"bad_{name}"), (name, done.message(f"bad_{name}"))
+    assert "Traceback" not in done.output
+    for name in ("many_kernel", "same_key"):
+        said = done.message(f"bad_{name}").splitlines()
+        assert len([line for line in said if "samespace." in line]) == 1, said
+        assert len(said) <= 3, said
 
 
-def test_empty_builds_the_shape(built: DbtProject) -> None:
-    done = built.dbt(
-        "run", "--empty", "--select", "groups_int_kernel", "pairs_int_kernel", "groups_quoted_sql"
-    )
-    assert done.ok, done.output
-    assert built.query("select count(*) from groups_int_kernel") == [(0,)]
+@pytest.mark.parametrize("option", [("--empty",), ("--sample", "1 day")])
+def test_no_kernel_runs_on_a_part_of_the_rows(built: DbtProject, option: tuple[str, ...]) -> None:
+    """`clusters`, kernel only, gives its columns under --empty and a sentence under --sample."""
+    columns = "select table_name, column_name, data_type from information_schema.columns where table_name in"
+    columns += " ('groups_auto', 'three') order by all"
+    before = built.query(columns)
+    done = built.dbt("run", *option, "--select", "groups_auto", "three", "pairs_int_kernel", "points_int")
+    sentence = f"no kernel runs under {option[0]}"
+    assert f"{sentence}. Use method='auto'" in done.message("pairs_int_kernel")
+    assert done.message("groups_auto") == "OK"
+    assert "Traceback" not in done.output
+    if option == ("--empty",):
+        assert done.message("three") == "OK", done.output
+        rows = built.query("select (select count(*) from three), (select count(*) from groups_auto)")
+        assert rows == [(0, 0)]
+    else:
+        assert f"{sentence}, where it would see a part of the rows" in done.message("three")
+    assert built.query(columns) == before
+    assert len(before) == 12
 
 
 @pytest.fixture(scope="module")

@@ -65,6 +65,16 @@ def database(spaces: list[str], entities: list[int] | None = None, kind: str = "
     return connection
 
 
+def call(kernel: str, text: str) -> str:
+    """As the dbt package renders it."""
+    literal = text.replace("'", "''")
+    return (
+        "select * from (select unnest(answer.found, recursive := true) from"
+        f" (select samespace_{kernel}('{literal}') as answer) as answered where"
+        " (case when answer.error is not null then error(answer.error) is null else true end)) as found"
+    )
+
+
 def silent(message: str) -> None:
     del message
 
@@ -105,8 +115,7 @@ def test_queries_of_another_space_find_nothing(spaces: list[str], asked: str) ->
 def test_function_in_sql(kernel: str, kind: str) -> None:
     connection = database(["m@1"] * 5, kind=kind)
     duckdb_kernels.register(connection)
-    text = request(kernel).replace("'", "''")
-    sql = f"select * from (select unnest(samespace_{kernel}('{text}'), recursive := true)) as found"
+    sql = call(kernel, request(kernel))
     assert connection.execute(sql).to_arrow_table().schema.names == SCHEMAS[kernel].names
     assert (
         len(connection.execute(sql).fetchall())
@@ -114,18 +123,43 @@ def test_function_in_sql(kernel: str, kind: str) -> None:
     )
 
 
-def test_planning_runs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_planning_runs_nothing_and_running_runs_once(monkeypatch: pytest.MonkeyPatch) -> None:
     ran: list[str] = []
     monkeypatch.setitem(duckdb_kernels._RUN, "knn", lambda _: iter(ran.append("knn") or []))
     connection = database(["m@1"] * 3)
     duckdb_kernels.register(connection)
-    sql = f"select * from (select unnest(samespace_knn('{request('knn')}'), recursive := true)) as found"
+    sql = call("knn", request("knn"))
     connection.execute("explain " + sql)
     connection.execute(f"describe {sql}")
     connection.execute(f"select * from ({sql}) as nothing where false limit 0")
+    without_rows = connection.execute(sql.partition(" where ")[0] + " where false) as found")
+    assert without_rows.to_arrow_table().schema == SCHEMAS["knn"]
     assert ran == []
     connection.execute(sql)
     assert ran == ["knn"]
+    connection.execute(f"with f as ({sql}) select a.* from f as a, f as b where a.rank = 1")
+    assert ran == ["knn", "knn"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"max_pairs": 2}, "samespace.duplicate_pairs: 'points': at least"),
+        (
+            {"select": "select 1 as nothing"},
+            "samespace.duplicate_pairs: 'points': BinderException: Binder Error: Referenced column",
+        ),
+    ],
+)
+def test_an_error_is_one_sentence(changes: dict[str, Any], sentence: str) -> None:
+    connection = database(["m@1"] * 5)
+    duckdb_kernels.register(connection)
+    with pytest.raises(duckdb.InvalidInputException) as raised:
+        connection.execute(call("duplicate_pairs", request("duplicate_pairs", **changes)))
+    said = str(raised.value)
+    assert sentence in said
+    assert "Traceback" not in said
+    assert "\n" not in said
 
 
 def test_rows_of_one_key_are_no_pair() -> None:

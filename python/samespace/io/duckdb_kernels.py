@@ -1,4 +1,7 @@
-"""The kernels as DuckDB functions: ``samespace_<kernel>(request) -> STRUCT(...)[]``.
+"""The kernels as DuckDB functions, ``samespace_<kernel>(request)``.
+
+Each returns ``STRUCT(found STRUCT(...)[], error VARCHAR)``: an exception raised here would reach the person
+running dbt with a traceback, so the sentence travels as a value, and SQL stops with it.
 
 A request is a JSON object that macros/primitives/run_kernel.sql renders. It holds no rows but the SQL that
 selects them (ordinal, entity, space, embedding): handing vectors over as an argument would hold them
@@ -11,6 +14,7 @@ have a relation of their own, plus the result.
 from __future__ import annotations
 
 import json
+import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
@@ -229,24 +233,45 @@ def _register(kernel: str, connection: DuckDBPyConnection) -> None:
         f"samespace_{kernel}",
         lambda requests: _answer(kernel, connection, requests),
         ["VARCHAR"],
-        f"STRUCT({RESULTS[kernel]})[]",
+        f"STRUCT(found STRUCT({RESULTS[kernel]})[], error VARCHAR)",
         type="arrow",
         side_effects=True,
     )  # type: ignore[call-overload]
 
 
 def _answer(kernel: str, connection: Any, requests: pa.ChunkedArray) -> pa.Array:
-    """One list of structs per request."""
+    """Per request a list of structs, or the sentence to stop with."""
     import pyarrow as pa
 
-    tables = [run_kernel(kernel, text.as_py(), connection, _log) for text in requests]
-    rows = pa.concat_tables([result_schema(kernel).empty_table(), *tables]).combine_chunks()
+    nothing = result_schema(kernel).empty_table()
+    answers = [_table_or_error(kernel, text.as_py(), connection) for text in requests]
+    tables = [nothing if table is None else table for table, _ in answers]
+    rows = pa.concat_tables([nothing, *tables]).combine_chunks()
     offsets = [0]
     for table in tables:
         offsets.append(offsets[-1] + table.num_rows)
     columns = [pa.concat_arrays(column.chunks) for column in rows.columns]
     structs = pa.StructArray.from_arrays(columns, fields=list(rows.schema))
-    return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), structs)
+    found = pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), structs)
+    errors = pa.array([error for _, error in answers], pa.string())
+    return pa.StructArray.from_arrays([found, errors], names=["found", "error"])
+
+
+def _table_or_error(kernel: str, text: str, connection: Any) -> tuple[pa.Table | None, str | None]:
+    from samespace.io.duckdb_job import debug
+
+    try:
+        return run_kernel(kernel, text, connection, _log), None
+    except KernelError as error:
+        return None, str(error)
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # noqa: BLE001  # a panic in native code is no Exception
+        debug(f"the kernel {kernel} failed:\n{traceback.format_exc()}")
+        fields = json.loads(text)
+        said = " ".join(str(error).split()).rstrip(".")
+        who = f"samespace.{fields.get('macro', kernel)}: '{fields.get('title', '')}'"
+        return None, f"{who}: {type(error).__name__}: {said}. dbt's debug log has the details."
 
 
 def result_schema(kernel: str) -> pa.Schema:
