@@ -6,7 +6,10 @@ from pathlib import Path
 
 from harness import DbtProject
 
-EMBEDDED = "{{ config(materialized='embedding', model='hash64', key='id', text='body') }} select * from {{ ref('notes') }}"
+EMBEDDED = """
+{{ config(materialized='embedding', model='hash64', key='id', text='body') }}
+select * from {{ ref('notes') }}
+"""
 
 
 def test_numbers_become_texts(tmp_path: Path) -> None:
