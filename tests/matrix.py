@@ -7,6 +7,7 @@ Environments are kept in .matrix/, so that a second run only installs DuckDB aga
 from __future__ import annotations
 
 import argparse
+import re
 import shutil
 import subprocess
 import sys
@@ -127,7 +128,10 @@ def try_cell(cell: Cell, python: Path, source: Path) -> Outcome:
     log.write_text(done.stdout)
     counts = [line for line in done.stdout.splitlines() if "PASS=" in line]
     summary = counts[-1].split("Done. ")[-1] if counts else f"see {log.relative_to(REPO)}"
-    return Outcome(cell, done.returncode == 0, time.monotonic() - start, summary)
+    warned = re.search(r"\w*Warning\b.*|\[WARNING\].*", done.stdout)
+    if warned:
+        summary += f"; warns: {warned[0][:120]}"
+    return Outcome(cell, done.returncode == 0 and not warned, time.monotonic() - start, summary)
 
 
 def cells(arguments: argparse.Namespace) -> list[Cell]:

@@ -84,8 +84,8 @@ def _read_matrix(
         raise KernelError("several rows have one key and one model_id; a key must be unique per model_id")
     matrix: NDArray[np.float32] | None = None
     filled = np.zeros(len(ordinals), dtype=np.bool_)
-    result = cursor.execute(f"select ordinal, embedding from ({select}) as rows where space = ?", [space])
-    for batch in _batches(result):
+    literal = "'" + space.replace("'", "''") + "'"
+    for batch in _batches(cursor, f"select ordinal, embedding from ({select}) as rows where space = {literal}"):
         present = batch.filter(batch.column("embedding").is_valid())
         if not present.num_rows:
             continue
@@ -100,10 +100,11 @@ def _read_matrix(
     return (np.zeros((len(ordinals), 0), dtype=np.float32) if matrix is None else matrix), filled
 
 
-def _batches(result: Any) -> Iterator[pa.RecordBatch]:
+def _batches(cursor: Any, query: str) -> Iterator[pa.RecordBatch]:
+    # A relation streams; an executed cursor copies (DuckDB 2.0 warns), and so does a query with parameters.
     # DuckDB 1.5 renamed the method and warns about the old name; 1.4 has only the old one.
-    reader = getattr(result, "to_arrow_reader", None) or result.fetch_record_batch
-    yield from reader(BATCH)
+    result = cursor.sql(query)
+    yield from (getattr(result, "to_arrow_reader", None) or result.fetch_arrow_reader)(BATCH)
 
 
 def _as_matrix(column: pa.Array, space: str) -> NDArray[np.float32]:
