@@ -85,7 +85,8 @@ def _read_matrix(
     matrix: NDArray[np.float32] | None = None
     filled = np.zeros(len(ordinals), dtype=np.bool_)
     literal = "'" + space.replace("'", "''") + "'"
-    for batch in _batches(cursor, f"select ordinal, embedding from ({select}) as rows where space = {literal}"):
+    query = f"select ordinal, embedding from ({select}) as rows where space = {literal}"
+    for batch in _batches(cursor, query):
         present = batch.filter(batch.column("embedding").is_valid())
         if not present.num_rows:
             continue
