@@ -79,8 +79,9 @@ def _print(report: Report, source: Source, threshold: float, queries: list[str])
     section("1  Embedded", report.embedded())
     section(f"2  Duplicates: similarity {threshold} or more", report.duplicates())
     k = project.cluster_count(source.texts)
-    title = f"3  Clusters: k = {k}, about the square root of half the texts; the largest of them"
-    section(title, report.clusters(10))
+    capped = k == project.MAX_CLUSTERS
+    reason = "the most that this demo makes" if capped else "about the square root of half the texts"
+    section(f"3  Clusters: k = {k}, {reason}; the largest of them", report.clusters(10))
     if queries:
         section("4  Search by meaning", [])
         for number, query in enumerate(queries, start=1):
