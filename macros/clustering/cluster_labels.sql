@@ -14,7 +14,11 @@
         {{ samespace._raise('cluster_labels', "the text column of '" ~ info.title ~ "' is not known. Pass text=<its column>.") }}
     {% endif %}
 {% set sql %}
-with __samespace_members as (
+with __samespace_guard as (
+    {{ samespace._labels_guard(clusters, info) }}
+),
+
+__samespace_members as (
     select
         member.key,
         member.cluster_id,
@@ -25,7 +29,7 @@ with __samespace_members as (
     from {{ clusters }} as member
     inner join (select * from {{ info.sql }}) as rows_with_text
         on rows_with_text.{{ info.key_sql }} = member.key
-        and rows_with_text.{{ info.model_id_sql }} = member.model_id
+        and {{ samespace.exact_text('rows_with_text.' ~ info.model_id_sql) }} = {{ samespace.exact_text('member.model_id') }}
 ),
 
 __samespace_words as (
@@ -118,11 +122,43 @@ final as (
     inner join __samespace_examples as example
         on example.space = size.space and example.cluster_id = size.cluster_id and example.place = 1
     left join __samespace_terms as term on term.space = size.space and term.cluster_id = size.cluster_id
+    union all
+    select
+        null as cluster_id,
+        null as size,
+        null as terms,
+        null as example_key,
+        null as model_id
+    from __samespace_guard
+    where not passed
 )
 
 select * from final
 {%- endset %}
     {{ return(sql) }}
+{% endmacro %}
+
+
+{#- SQL of one row, `passed`: stops where the clusters are of a model_id that the relation does not hold, e.g. an earlier one. -#}
+{% macro _labels_guard(clusters, info) %}
+{% set message = samespace._different_spaces_sql('cluster_labels', 'clusters', 'ids.unknown', "'" ~ info.title ~ "'", 'ids.held') %}
+{% set sql %}
+select {{ samespace._stop_if([['ids.unknown is not null', message]]) }} as passed
+    from (
+        select
+            (
+                select string_agg(distinct member.model_id, ', ')
+                from {{ clusters }} as member
+                where not exists (
+                    select 1
+                    from (select distinct {{ samespace.exact_text(info.model_id_sql) }} as id from {{ info.sql }}) as known
+                    where known.id = {{ samespace.exact_text('member.model_id') }}
+                )
+            ) as unknown,
+            (select string_agg(distinct {{ info.model_id_sql }}, ', ') from {{ info.sql }}) as held
+    ) as ids
+{%- endset %}
+{{ return(sql) }}
 {% endmacro %}
 
 

@@ -15,13 +15,14 @@
         {'name': 'where', 'value': where, 'rule': 'optional_text'},
     ]) }}
     {% do samespace._use_kernel('clusters', 'kernel', 'clusters', [info]) %}
+    {{ samespace._say_unseen('clusters', info) }}
     {# The first run of `previous=this` has nothing to start from. #}
     {% set before = previous if execute and previous is not none and load_relation(previous) is not none else none %}
 {% set sql %}
 with __samespace_found as (
     select * from {{ samespace.run_kernel('clusters', {
         'macro': 'clusters', 'title': info.title, 'k': k, 'seed': seed,
-        'select': samespace._kernel_rows(info, where, previous=before),
+        'select': samespace._kernel_rows(info, where, previous=before), 'state': samespace.rows_state([info]),
     }) }} as found
 ),
 

@@ -15,7 +15,7 @@ with recursive __samespace_usable as (
         {{ info.embedding_sql }} as embedding,
         row_number() over (order by {{ order }}) as place
     from {{ info.sql }}
-    where {{ samespace.usable_vector(info.embedding_sql) }}{{ ' and (' ~ where ~ ')' if where else '' }}
+    where {{ samespace.usable_vector(info.embedding_sql) }}{{ ' and (' ~ where ~ '\n)' if where else '' }}
 ),
 
 __samespace_ranked as (
@@ -80,7 +80,8 @@ __samespace_grouped as (
         count(*) over (partition by member.head) as group_size,
         round({{ samespace.cosine_similarity_exact('member.embedding', 'canonical.embedding') }}, 6) as similarity_to_canonical
     from __samespace_assigned as member
-    inner join __samespace_rows as canonical on canonical.place = member.head
+    inner join __samespace_rows as canonical
+        on canonical.place = member.head and {{ samespace.same_space('canonical.model_id', 'member.model_id') }}
 ),
 
 final as (

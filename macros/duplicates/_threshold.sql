@@ -31,7 +31,10 @@
     {% for space, value in spaces.items() %}
         {% do branches.append('when ' ~ samespace.string_literal(space) ~ ' then cast(' ~ value ~ ' as double precision)') %}
     {% endfor %}
-    {{ return('(case ' ~ samespace.space_of(model_id) ~ ' ' ~ (branches | join(' ')) ~ ' end)') }}
+    {% set unnamed = samespace.string_literal('samespace.' ~ macro ~ ': threshold names ' ~ (threshold.keys() | join(', '))
+        ~ ', but the relation also holds ') ~ ' || ' ~ model_id %}
+    {{ return('(case ' ~ samespace.space_of(model_id) ~ ' ' ~ (branches | join(' ')) ~ ' else case when '
+        ~ samespace.error_if('true', unnamed) ~ ' then null end end)') }}
 {% endmacro %}
 
 

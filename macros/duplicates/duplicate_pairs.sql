@@ -13,6 +13,7 @@
         {'name': 'where', 'value': where, 'rule': 'optional_text'},
     ]) }}
     {{ samespace._check_thresholds(threshold, 'duplicate_pairs', info) }}
+    {{ samespace._say_unseen('duplicate_pairs', info) }}
     {% if samespace._use_kernel('duplicate_pairs', method, 'duplicate_pairs', [info]) %}
         {{ return(samespace._pairs_by_kernel(info, threshold, max_pairs, where)) }}
     {% endif %}
@@ -31,7 +32,7 @@
 {% set sql %}
 with __samespace_found as (
     select * from {{ samespace.run_kernel('duplicate_pairs', {
-        'macro': 'duplicate_pairs', 'title': info.title, 'select': samespace._kernel_rows(info, where),
+        'macro': 'duplicate_pairs', 'title': info.title, 'select': samespace._kernel_rows(info, where), 'state': samespace.rows_state([info]),
         'threshold': samespace._thresholds(threshold, 'duplicate_pairs'), 'max_pairs': max_pairs,
     }) }} as found
 ),
@@ -47,7 +48,8 @@ final as (
         {{ samespace._pair_model_ids('left_row', 'right_row') }}
     from __samespace_found as found
     inner join __samespace_keys as left_row on left_row.ordinal = found.left_row
-    inner join __samespace_keys as right_row on right_row.ordinal = found.right_row
+    inner join __samespace_keys as right_row
+        on right_row.ordinal = found.right_row and {{ samespace.same_space('left_row.model_id', 'right_row.model_id') }}
 )
 
 select * from final
@@ -67,7 +69,7 @@ with __samespace_rows as (
         {{ info.model_id_sql }} as model_id,
         {{ info.embedding_sql }} as embedding
     from {{ info.sql }}
-    where {{ samespace.usable_vector(info.embedding_sql) }}{{ ' and (' ~ where ~ ')' if where else '' }}
+    where {{ samespace.usable_vector(info.embedding_sql) }}{{ ' and (' ~ where ~ '\n)' if where else '' }}
 ),
 
 __samespace_scored as (

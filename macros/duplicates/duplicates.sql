@@ -14,6 +14,7 @@
         {'name': 'where', 'value': where, 'rule': 'optional_text'},
     ]) }}
     {{ samespace._check_thresholds(threshold, 'duplicates', info) }}
+    {{ samespace._say_unseen('duplicates', info) }}
     {% if samespace._use_kernel('duplicates', method, 'duplicates', [info]) %}
         {{ return(samespace._duplicates_by_kernel(info, threshold, linkage, order_by, where)) }}
     {% endif %}
@@ -27,7 +28,7 @@
 with __samespace_found as (
     select * from {{ samespace.run_kernel('duplicates', {
         'macro': 'duplicates', 'title': info.title, 'linkage': linkage,
-        'select': samespace._kernel_rows(info, where, order_by=order_by),
+        'select': samespace._kernel_rows(info, where, order_by=order_by), 'state': samespace.rows_state([info]),
         'threshold': samespace._thresholds(threshold, 'duplicates'),
     }) }} as found
 ),
@@ -47,7 +48,8 @@ final as (
         member.model_id
     from __samespace_found as found
     inner join __samespace_keys as member on member.ordinal = found.member
-    inner join __samespace_keys as canonical on canonical.ordinal = found.canonical
+    inner join __samespace_keys as canonical
+        on canonical.ordinal = found.canonical and {{ samespace.same_space('canonical.model_id', 'member.model_id') }}
 )
 
 select * from final

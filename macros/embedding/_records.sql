@@ -25,11 +25,11 @@
 {% endmacro %}
 
 
-{#- How many staged rows were cut at their model's window. -#}
+{#- How many of the distinct texts were cut at their model's window. -#}
 {% macro _truncated(options, outcome) %}
     {% set counts = {} %}
     {% for spec in options.specs %}
-        {% set row = run_query('select count(*) from __samespace_stage as s join ' ~ outcome[spec.model_id].cache
+        {% set row = run_query('select count(distinct s.content_hash) from __samespace_stage as s join ' ~ outcome[spec.model_id].cache
             ~ ' as c on c.content_hash = s.content_hash and c.role = '
             ~ samespace.string_literal(samespace._cache_role(spec, options.role)) ~ ' where c.truncated').rows[0] %}
         {% do counts.update({spec.model_id: row[0] | int}) %}

@@ -17,9 +17,13 @@
     https://duckdb.org/docs/stable/sql/query_syntax/unnest
 -#}
 {% macro duckdb__run_kernel(kernel, request) %}
+    {% set changed = samespace.string_literal('samespace.' ~ request.macro ~ ": the rows of '" ~ request.title ~ "' differ from one reading "
+        ~ 'to the next: changed by a pre-hook that is not committed (transaction=false commits it) or by another process, or '
+        ~ 'selected at random. Read a table that stays as it is while this model builds.') %}
     {{ return('(select unnest(answer.found, recursive := true) from (select samespace_' ~ kernel ~ '('
-        ~ samespace.string_literal(tojson(request)) ~ ') as answer) as answered where '
-        ~ ('false' if flags.EMPTY else samespace.error_if('answer.error is not null', 'answer.error')) ~ ')') }}
+        ~ samespace.string_literal(tojson(request)) ~ ') as answer, ' ~ request.state ~ ' as state) as answered where '
+        ~ ('false' if flags.EMPTY else samespace.error_if('answer.error is not null or answer.state is distinct from state',
+            'coalesce(answer.error, ' ~ changed ~ ')')) ~ ')') }}
 {% endmacro %}
 
 
@@ -113,7 +117,7 @@
         __samespace_rows.' ~ info.embedding_sql ~ ' as embedding,
         __samespace_keys.' ~ ('priority' if order_by else 'ordinal') ~ ' as priority,
         ' ~ ('__samespace_before.cluster_id' if previous else 'cast(null as bigint)') ~ ' as previous
-    from (select * from ' ~ info.sql ~ (' where (' ~ where ~ ')' if where else '') ~ ') as __samespace_rows
+    from (select * from ' ~ info.sql ~ (' where (' ~ where ~ '\n)' if where else '') ~ ') as __samespace_rows
     inner join (' ~ samespace._kernel_keys(info, order_by) ~ ') as __samespace_keys
         on __samespace_rows.' ~ info.key_sql ~ ' = __samespace_keys.key
         and __samespace_rows.' ~ info.model_id_sql ~ ' = __samespace_keys.model_id' ~ (lookup if previous else '')) }}

@@ -3,6 +3,7 @@
     {% set info = samespace._as_relation(relation, macro, key=key, embedding=embedding) %}
     {% set query_info = samespace._as_relation(queries, macro, key=queries_key, embedding=queries_embedding) if queries is not none else none %}
     {% set held = samespace._held_ids(macro, info) %}
+    {% for side in [info, query_info] | reject('none') %}{{ samespace._say_no_key(macro, side) }}{% endfor %}
     {% if query_info is not none %}
         {% set asked = samespace._held_ids(macro, query_info) %}
         {% set held_ids, asked_ids = held.keys() | reject('none') | list, asked.keys() | reject('none') | list %}
@@ -94,6 +95,7 @@ select {{ samespace._stop_if([['held is not null and asked is not null and same 
 {% set request = {
     'macro': kernel, 'title': sides.info.title, 'select': samespace._kernel_rows(sides.info, where),
     'queries': samespace._kernel_rows(sides.query_info) if sides.query_info else none,
+    'state': samespace.rows_state(sides.infos),
 } %}
 {% set sql %}
 with __samespace_found as (

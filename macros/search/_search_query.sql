@@ -18,9 +18,11 @@
 
 
 {#- The query as {sql, id, id_sql, others, problems}: a text or a vector, whose model_id is known while rendering. -#}
-{% macro _query_by_vector(info, query, query_vector, model) %}
+{% macro _query_by_vector(info, held, query, query_vector, model) %}
     {% if query is not none %}
         {% set spec = samespace._text_model(info, model) %}
+        {# Before the text is embedded: a refused search loads and registers nothing. #}
+        {{ samespace._check_space('search', info, held, spec.model_id) }}
         {% set id, vector = spec.model_id, samespace._query_vector(spec.name, query, 'search') %}
     {% else %}
         {% set id = samespace._id_of(model, 'search') %}
@@ -46,7 +48,7 @@
         {{ samespace._ask_for_model(info, held.keys() | reject('none') | list or info.model_ids) }}
     {% endif %}
     {% set is_key = 'cast(' ~ info.key_sql ~ ' as varchar) = ' ~ literal %}
-    {% set is_model = ' and ' ~ info.model_id_sql ~ ' = ' ~ samespace.string_literal(id) if id else '' %}
+    {% set is_model = ' and ' ~ samespace.exact_text(info.model_id_sql) ~ ' = ' ~ samespace.string_literal(id) if id else '' %}
     {% set who = "samespace.search: '" ~ info.title ~ "' " %}
     {{ return({
         'id': id, 'id_sql': samespace.string_literal(id) if id else '(select max(model_id) from __samespace_query)',

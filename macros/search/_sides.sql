@@ -61,6 +61,24 @@
 {% endmacro %}
 
 
+{#- Log rows without a model_id or a key, for macros that compare a relation with itself under whatever models it holds. -#}
+{% macro _say_unseen(macro, info) %}
+    {% set held = samespace._held_ids(macro, info) %}
+    {{ samespace._say_other_spaces(macro, info, held, held.keys() | reject('none') | list) }}
+    {{ samespace._say_no_key(macro, info) }}
+{% endmacro %}
+
+
+{% macro _say_no_key(macro, info) %}
+    {% if execute and flags.WHICH in ['run', 'build', 'retry'] and not info.inline and not flags.EMPTY and load_relation(info.relation) is not none %}
+        {% set rows = run_query('select count(*) from ' ~ info.sql ~ ' where ' ~ info.key_sql ~ ' is null').rows[0][0] %}
+        {% if rows %}
+            {{ samespace._say(macro, "'" ~ info.title ~ "': rows left out: " ~ rows ~ ' without a key (' ~ info.key ~ ' is NULL)') }}
+        {% endif %}
+    {% endif %}
+{% endmacro %}
+
+
 {#- SQL of one boolean: stops with the message of the first [condition, message SQL] that holds, else true. -#}
 {% macro _stop_if(problems) %}
     {% set conditions, branches = [], [] %}
@@ -76,5 +94,7 @@
 {% macro _different_spaces_sql(macro, left_title, left_ids_sql, right_title, right_ids_sql) %}
     {% set sentence = 'samespace.' ~ macro ~ ': ' ~ samespace._different_spaces(left_title, ['<<left>>'], right_title, ['<<right>>']) %}
     {% set literal = samespace.string_literal(sentence) %}
-    {{ return('(' ~ literal.replace('<<left>>', "' || " ~ left_ids_sql ~ " || '").replace('<<right>>', "' || " ~ right_ids_sql ~ " || '") ~ ')') }}
+    {#- A row without a model_id must not make the whole sentence NULL. -#}
+    {{ return('(' ~ literal.replace('<<left>>', "' || coalesce(" ~ left_ids_sql ~ ", 'NULL') || '")
+        .replace('<<right>>', "' || coalesce(" ~ right_ids_sql ~ ", 'NULL') || '") ~ ')') }}
 {% endmacro %}

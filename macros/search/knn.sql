@@ -15,6 +15,7 @@
     {% if samespace._use_kernel('knn', method, 'knn', sides.infos) %}
         {{ return(samespace._knn_by_kernel(sides, k, where)) }}
     {% endif %}
+    {% for info in sides.infos %}{{ samespace._say_left_out('knn', info) }}{% endfor %}
     {{ return(samespace._knn_by_sql(sides, k, where)) }}
 {% endmacro %}
 
@@ -32,7 +33,8 @@ final as (
         {{ samespace._neighbour_model_ids('n', 'q') }}
     from __samespace_found as found
     inner join __samespace_queries as q on q.ordinal = found.query
-    inner join __samespace_rows as n on n.ordinal = found.neighbour
+    inner join __samespace_rows as n
+        on n.ordinal = found.neighbour and {{ samespace.same_space('n.model_id', 'q.model_id') }}
 )
 
 select * from final

@@ -13,7 +13,7 @@
     {% if query_key is not none %}
         {% set asked = samespace._query_by_key(info, held, query_key, model) %}
     {% else %}
-        {% set asked = samespace._query_by_vector(info, query, query_vector, query_model or model) %}
+        {% set asked = samespace._query_by_vector(info, held, query, query_vector, query_model or model) %}
         {{ samespace._check_space('search', info, held, asked.id) }}
         {{ samespace._say_other_spaces('search', info, held, [asked.id]) }}
     {% endif %}

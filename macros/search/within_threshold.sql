@@ -16,6 +16,7 @@
     {% if samespace._use_kernel('within_threshold', method, 'within_threshold', sides.infos) %}
         {{ return(samespace._within_by_kernel(sides, threshold, max_pairs, where)) }}
     {% endif %}
+    {% for info in sides.infos %}{{ samespace._say_left_out('within_threshold', info) }}{% endfor %}
     {{ return(samespace._within_by_sql(sides, threshold, max_pairs, where)) }}
 {% endmacro %}
 
@@ -33,7 +34,8 @@ final as (
         {{ samespace._neighbour_model_ids('n', 'q') }}
     from __samespace_found as found
     inner join __samespace_queries as q on q.ordinal = found.query
-    inner join __samespace_rows as n on n.ordinal = found.neighbour
+    inner join __samespace_rows as n
+        on n.ordinal = found.neighbour and {{ samespace.same_space('n.model_id', 'q.model_id') }}
 )
 
 select * from final

@@ -22,7 +22,7 @@
     {% elif type == 'location' and value is mapping and (value.keys() | reject('in', ['model', 'tokenizer']) | list) == [] %}
         {{ return({'value': value, 'problem': none}) }}
     {% elif type == 'runtime' and value is mapping
-        and (value.keys() | reject('in', samespace._runtime_fields()) | list) == [] %}
+        and (value.keys() | reject('in', field.allowed) | list) == [] %}
         {{ return({'value': value, 'problem': none}) }}
     {% endif %}
     {% set expected = {
@@ -30,7 +30,7 @@
         'choice': 'one of ' ~ (field.get('allowed', []) | join(', ')),
         'prompts': 'a mapping of document and/or query to texts', 'mapping': 'a mapping of plain values (texts, numbers, lists, true or false)',
         'location': "a folder, 'package:<module>/<path>', or a mapping of model and tokenizer to such",
-        'runtime': 'a mapping with keys from ' ~ (samespace._runtime_fields() | join(', ')),
+        'runtime': 'a mapping with keys from ' ~ (field.get('allowed', []) | join(', ') or '(none: this provider has no such settings)'),
     }[type] %}
     {{ return({'value': none, 'problem': 'is ' ~ tojson(value, value | string) ~ '; expected ' ~ expected}) }}
 {% endmacro %}
@@ -57,7 +57,7 @@
         {{ return({'spec': {}, 'problems': problems}) }}
     {% endif %}
     {% set identity_fields = samespace._spec_fields(entry.get('provider')) %}
-    {% set other_fields = samespace._spec_other_fields() %}
+    {% set other_fields = samespace._spec_other_fields(entry.get('provider')) %}
     {% for key in entry if key not in identity_fields and key not in other_fields %}
         {% do problems.append(name ~ '.' ~ key ~ ': is not known; allowed for provider ' ~ entry.get('provider')
             ~ ': ' ~ ((identity_fields.keys() | list + other_fields.keys() | list) | sort | join(', '))) %}

@@ -33,11 +33,11 @@
 
 
 {#- What a spec may hold beside its identity: where the weights are, how fast to run, which space it belongs to. -#}
-{% macro _spec_other_fields() %}
+{% macro _spec_other_fields(provider) %}
     {{ return({
         'provider': {'type': 'text', 'required': true},
         'load_from': {'type': 'location'},
-        'runtime': {'type': 'runtime'},
+        'runtime': {'type': 'runtime', 'allowed': samespace._runtime_fields(provider)},
         'trust_remote_code': {'type': 'flag'},
         'same_space_as': {'type': 'text'},
         'verify': {'type': 'flag'},
@@ -45,6 +45,11 @@
 {% endmacro %}
 
 
-{% macro _runtime_fields() %}
-    {{ return(['device', 'batch_size', 'threads', 'engine', 'base_url', 'timeout', 'price']) }}
+{#- Location and speed settings. A key that nothing reads would be a setting that silently does nothing. -#}
+{% macro _runtime_fields(provider) %}
+    {% set own = {
+        'sentence-transformers': ['device', 'batch_size', 'threads'], 'onnx': ['batch_size', 'threads'],
+        'static': [], 'word-vectors': [], 'hashing': [],
+    } %}
+    {{ return(own.get(provider, ['device', 'batch_size', 'threads', 'engine', 'base_url', 'timeout', 'price'])) }}
 {% endmacro %}

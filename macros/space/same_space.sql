@@ -1,6 +1,6 @@
 {#- SQL: the id of the space that a model_id belongs to. Its own, unless the project declares same_space_as. -#}
 {% macro space_of(model_id) %}
-    {% set members = samespace._space_members() %}
+    {% set members, model_id = samespace._space_members(), samespace.exact_text(model_id) %}
     {% if not members %}
         {{ return(model_id) }}
     {% endif %}

@@ -135,7 +135,7 @@ def test_dbt_namespaces_stay_open() -> None:
 def test_library_does_not_print() -> None:
     package = REPO / "python" / "samespace"
     for file in sorted(package.rglob("*.py")):
-        if file.relative_to(package).parts[0].removesuffix(".py") in ("cli", "demo"):
+        if file.relative_to(package).parts[0].removesuffix(".py") == "demo":
             continue
         calls = [node for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.Call)]
         lines = [c.lineno for c in calls if isinstance(c.func, ast.Name) and c.func.id == "print"]

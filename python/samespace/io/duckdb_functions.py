@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from samespace.encoders.base import Encoder
+    from samespace.encoders.base import Encoder, TokenCounts
 
 RESULT = "STRUCT(embedding FLOAT[], error VARCHAR)"
 
@@ -46,14 +46,17 @@ class _Request:
         known = self.store.cached_vectors(cache, kept_as, list(hashes.values()))
         missing = [text for text, content_hash in hashes.items() if content_hash not in known]
         if missing:
-            made = self.encode(missing, role)
-            self.store.write_page(cache, kept_as, [hashes[text] for text in missing], made, None, None)
+            made, counts = self.encode(missing, role)
+            self.store.write_page(
+                cache, kept_as, [hashes[text] for text in missing], made,
+                counts.tokens.tolist() if counts else None, counts.truncated.tolist() if counts else None,
+            )  # fmt: skip
             known |= {
                 hashes[text]: row if row.any() else None for text, row in zip(missing, made, strict=True)
             }
         return {text: known[content_hash] for text, content_hash in hashes.items()}
 
-    def encode(self, texts: Sequence[str], role: Role) -> NDArray[np.float32]:
+    def encode(self, texts: Sequence[str], role: Role) -> tuple[NDArray[np.float32], TokenCounts | None]:
         import numpy as np
 
         encoder: Encoder = verified_encoder(self.spec, self.store, dbt_log())
@@ -63,7 +66,7 @@ class _Request:
             reason, position = fault
             text = "" if position is None else f", first for '{texts[position][:80]}'"
             raise EncoderError(f"samespace: {self.spec.model_id} {reason}{text}. None of them was stored.")
-        return vectors
+        return vectors, encoder.token_counts(texts, role)
 
     def close(self) -> None:
         self.store.connection.close()

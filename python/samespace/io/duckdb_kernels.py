@@ -1,7 +1,8 @@
 """The kernels as DuckDB functions, ``samespace_<kernel>(request)``.
 
-Each returns ``STRUCT(found STRUCT(...)[], error VARCHAR)``: an exception raised here would reach the person
-running dbt with a traceback, so the sentence travels as a value, and SQL stops with it.
+Each returns ``STRUCT(found STRUCT(...)[], error VARCHAR, state VARCHAR)``: an exception raised here would
+reach the person running dbt with a traceback, so the sentence travels as a value, and SQL stops with it.
+It stops too where it sees other rows than ``state`` describes, whose numbers would name other keys.
 
 A request is a JSON object that macros/primitives/run_kernel.sql renders. It holds no rows but the SQL that
 selects them (ordinal, entity, space, embedding): handing vectors over as an argument would hold them
@@ -199,6 +200,7 @@ _RUN: dict[str, Callable[[Request], Iterator[Any]]] = {
 
 def run_kernel(kernel: str, text: str, connection: Any, log: Log) -> pa.Table:
     """Run one request (JSON) against the database of ``connection``; the kernel's schema, all spaces.
+    Its metadata `state` is what macros/primitives/rows_state.sql says of the rows that were read.
 
     Raises KernelError, its text starting with the macro and the relation that the request names.
     """
@@ -209,6 +211,8 @@ def run_kernel(kernel: str, text: str, connection: Any, log: Log) -> pa.Table:
     try:
         # Matrix products of two dbt threads at once share one pool of BLAS threads and stall each other.
         with fill_lock:
+            request.cursor.begin()
+            state = request.cursor.execute(f"select {request.fields.get('state', 'null')}").fetchone()[0]
             batches = list(_RUN[kernel](request))
     except KernelError as error:
         raise KernelError(f"{who}: {error}") from error
@@ -217,7 +221,9 @@ def run_kernel(kernel: str, text: str, connection: Any, log: Log) -> pa.Table:
     for reason, rows in request.left_out.items():
         if rows:
             log(f"{who}: rows left out: {rows:,} with {reason}")
-    return pa.Table.from_batches(batches, schema=result_schema(kernel))
+    return pa.Table.from_batches(batches, schema=result_schema(kernel)).replace_schema_metadata(
+        {"state": state or ""}
+    )
 
 
 def _log(message: str) -> None:
@@ -233,7 +239,7 @@ def _register(kernel: str, connection: DuckDBPyConnection) -> None:
         f"samespace_{kernel}",
         lambda requests: _answer(kernel, connection, requests),
         ["VARCHAR"],
-        f"STRUCT(found STRUCT({RESULTS[kernel]})[], error VARCHAR)",
+        f"STRUCT(found STRUCT({RESULTS[kernel]})[], error VARCHAR, state VARCHAR)",
         type="arrow",
         side_effects=True,
     )  # type: ignore[call-overload]
@@ -254,7 +260,8 @@ def _answer(kernel: str, connection: Any, requests: pa.ChunkedArray) -> pa.Array
     structs = pa.StructArray.from_arrays(columns, fields=list(rows.schema))
     found = pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), structs)
     errors = pa.array([error for _, error in answers], pa.string())
-    return pa.StructArray.from_arrays([found, errors], names=["found", "error"])
+    states = pa.array([(table.schema.metadata or {}).get(b"state") for table in tables], pa.string())
+    return pa.StructArray.from_arrays([found, errors, states], names=["found", "error", "state"])
 
 
 def _table_or_error(kernel: str, text: str, connection: Any) -> tuple[pa.Table | None, str | None]:
