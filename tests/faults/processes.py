@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import time
@@ -32,6 +33,8 @@ class Slow:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             env={**self.project.environment(), **self.env, **env},
+            # A shell that starts the tests in the background has SIGINT ignored, and children inherit that.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509
         )
         self.running.append(process)
         return process
