@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 from counting import COUNTING, CountedProject
-from harness import HASHING
 
 ROWS = [
     {"id": 1, "subject": "a", "body": "the parcel is late"},
@@ -160,12 +159,12 @@ def test_ten_changed_five_deleted_seven_added_of_a_real_table(
     counted_project: Callable[..., CountedProject], shared_data: Path
 ) -> None:
     source = shared_data / "b_intents_banking77.csv"
-    made = counted_project("banking", models={"hash": HASHING, "hash2": {**HASHING, "version": 2}})
+    made = counted_project("banking", models={"count": COUNTING, "count2": {**COUNTING, "version": 2}})
     made.sql(
         "create table raw as select cast(ticket_id as varchar) as id, text as body, 'x' as subject "
         f"from '{source}'"
     )
-    made.model("banking", "select * from raw", model=["hash", "hash2"])
+    made.model("banking", "select * from raw", model=["count", "count2"])
     made.run()
     with source.open() as file:
         rows = list(csv.DictReader(file))
@@ -180,9 +179,14 @@ def test_ten_changed_five_deleted_seven_added_of_a_real_table(
     )
     made.run()
     assert [(run[0], run[2], run[4], run[5]) for run in runs_of(made)] == [(len(rows) + 2, 17, 5, 0)] * 2
+    assert len(made.counted("count")) == len(made.counted("count2")) == 17
+    made.run()
+    assert [run[2] for run in runs_of(made)] == [0, 0]
+    assert made.counted() == []
     made.sql("update raw set subject = 'y' where id in (select id from raw order by hash(id) limit 10)")
     made.run()
     assert [(run[2], run[4], run[5]) for run in runs_of(made)] == [(0, 0, 10)] * 2
+    assert made.counted() == []
     assert made.rows("select count(*) from banking where subject = 'y'") == [(20,)]
 
 
