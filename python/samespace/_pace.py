@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 
 PROGRESS_SECONDS = 5.0
+WAITING_SECONDS, POLL_SECONDS = 30.0, 0.5
+
+# One call of an encoder at a time per process: two would fight for the same cores, and encoders need not be
+# safe for threads. Held for one call only, so that a query text never waits for a whole fill.
+encoding = threading.RLock()
 
 
 class Pace:
@@ -48,3 +54,20 @@ class Progress:
             self.log(
                 f"{self.title}: {self.done:,} of {self.texts:,} texts, {rate:,.0f}/s, {left:,.0f} s left"
             )
+
+
+class Waiting:
+    """Says once, and then every half minute, what a run waits for."""
+
+    def __init__(self, message: str, log: Callable[[str], None]) -> None:
+        self.message, self.log = message, log
+        self.started = time.monotonic()
+        self.said = 0
+
+    def pause(self, stopped: threading.Event) -> None:
+        """Wait a moment, or less once ``stopped`` is set."""
+        seconds = time.monotonic() - self.started
+        if seconds >= self.said * WAITING_SECONDS:
+            self.said += 1
+            self.log(self.message if self.said == 1 else f"{self.message} ({seconds:,.0f} s)")
+        stopped.wait(POLL_SECONDS)

@@ -7,13 +7,13 @@ a lost prompt, a quantised file, a flipped normalisation.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
+from samespace._pace import encoding
+from samespace._registry import Registration, Registry
 from samespace.encoders import load_encoder
 from samespace.encoders.base import Encoder
 from samespace.errors import CanaryError, StorageError
@@ -61,31 +61,6 @@ TEXTS: tuple[str, ...] = (
 )
 
 
-@dataclass(frozen=True)
-class Registration:
-    """A row of the registry. ``canaries``: float32 [roles x texts, dimension], document role first."""
-
-    model_id: str
-    digest: str
-    canary_version: int
-    canaries: NDArray[np.float32]
-    revision: str | None = None
-    space: str = ""
-    unit_norm: bool = False
-    verified: bool = True
-
-
-class Registry(Protocol):
-    """Where registrations live. One implementation per database in ``samespace.io``."""
-
-    @property
-    def identity(self) -> str: ...
-    def registration(self, model_id: str) -> Registration | None: ...
-    def twin(self, spec: ModelSpec) -> Registration | None: ...
-    def register(self, spec: ModelSpec, row: Registration) -> None: ...
-    def mark_verified(self, row: Registration) -> None: ...
-
-
 _lock = threading.RLock()
 _loaded: dict[str, Encoder] = {}
 _passed: set[tuple[str, ...]] = set()
@@ -108,7 +83,9 @@ def verified_encoder(
         passed = (registry.identity, spec.model_id, spec.space, _weights(spec))
         # An empty registry (dropped, or another database in memory) is filled again.
         if passed not in _passed or registry.registration(spec.model_id) is None:
-            _check(spec, encoder, registry, log, prove)
+            # Two processes that meet a new model at once would both register it.
+            with registry.exclusive(spec.digest):
+                _check(spec, encoder, registry, log, prove)
             _passed.add(passed)
         return encoder
 
@@ -225,7 +202,8 @@ def canary_vectors(spec: ModelSpec, encoder: Encoder) -> NDArray[np.float32]:
     roles: list[Role] = ["document"]
     if spec.cache_role("query") == "query":
         roles.append("query")
-    vectors = np.vstack([encoder.encode(list(TEXTS), role) for role in roles])
+    with encoding:
+        vectors = np.vstack([encoder.encode(list(TEXTS), role) for role in roles])
     if vectors.shape[1] != spec.dimension:
         raise CanaryError(
             f"samespace: {spec.model_id} returns vectors of {vectors.shape[1]} numbers; its spec says "
@@ -286,12 +264,3 @@ def agrees(cosine: NDArray[np.float64], ratio: NDArray[np.float64]) -> bool:
         and cosine.min() >= MIN_COSINE
         and np.abs(ratio - 1).max() <= NORM_TOLERANCE
     )
-
-
-def checksum(row: Registration) -> str:
-    """SHA-256 over what a registration asserts: a row edited by hand no longer matches it."""
-    facts = (
-        row.model_id, row.digest, row.canary_version, row.revision, row.space, row.unit_norm, row.verified,
-    )  # fmt: skip
-    head = json.dumps(facts).encode()
-    return hashlib.sha256(head + row.canaries.tobytes()).hexdigest()

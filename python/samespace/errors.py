@@ -31,6 +31,10 @@ class StorageError(SamespaceError):
     """The database refused, or holds something that cannot be trusted."""
 
 
+class RightsError(StorageError):
+    """The database role lacks a right in the package's schema; the text holds the GRANT lines to run."""
+
+
 class InputError(SamespaceError):
     """The rows, keys or texts handed over cannot be embedded."""
 

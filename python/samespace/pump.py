@@ -5,13 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING
 
 from samespace._faults import StoppedError, out_of_memory, said, unusable
-from samespace._pace import Pace, Progress
+from samespace._job import EncoderOf, Filled, Job, Page, PageStore
+from samespace._pace import Pace, Progress, Waiting, encoding
 from samespace.errors import CanaryError, EncoderError, TransientEncoderError
-from samespace.spec import ModelSpec, Role
+from samespace.spec import ModelSpec
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,75 +19,11 @@ if TYPE_CHECKING:
 
     from samespace.encoders.base import Encoder
 
-PAGE_ROWS = 2048
-PAGE_BYTES = 64 * 1024 * 1024
 RETRY_SECONDS = (1.0, 4.0, 15.0, 60.0)
 
 # One fill at a time per process: threads that run models with the same texts would embed them twice,
 # and their first-time DDL would conflict.
 fill_lock = threading.RLock()
-
-
-@dataclass(frozen=True)
-class Job:
-    """What one embedding relation asks of the pump. Relation names arrive quoted, columns raw."""
-
-    specs: Sequence[ModelSpec]
-    role: Role
-    stage: str
-    key: str
-    text: str
-    title: str
-    target: str | None
-    cache: bool
-    page_rows: int = PAGE_ROWS
-    page_bytes: int = PAGE_BYTES
-
-
-@dataclass(frozen=True)
-class Filled:
-    """The outcome for one model: where its vectors are and what it took."""
-
-    model_id: str
-    cache: str
-    distinct_texts: int
-    embedded: int
-    tokens: int | None
-    seconds: float
-    engine: str | None
-    precision: str | None
-
-
-class EncoderOf(Protocol):
-    """The gate: the verified encoder of a spec. ``prove`` is called before a model is registered."""
-
-    def __call__(self, spec: ModelSpec, prove: Callable[[Encoder], None] | None = None) -> Encoder: ...
-
-
-class PageStore(Protocol):
-    """The part of a database that the pump needs. One implementation per database in ``samespace.io``."""
-
-    def prepare(self) -> None: ...
-    def prepare_cache(self, spec: ModelSpec, temporary: bool = False) -> str: ...
-    def unproven(
-        self, cache: str, stage: str, text: str, target: str | None, spec: ModelSpec, role: Role
-    ) -> list[tuple[str, list[float]]]: ...
-    def seed_cache(self, cache: str, stage: str, target: str, model_id: str, role: Role) -> None: ...
-    def collect_pending(
-        self, stage: str, text: str, cache: str, role: Role, rows: int, size: int
-    ) -> tuple[int, int, int]: ...
-    def pages(self) -> int: ...
-    def page(self, number: int) -> Any: ...
-    def write_page(
-        self,
-        cache: str,
-        role: Role,
-        hashes: Sequence[str],
-        vectors: NDArray[np.float32],
-        tokens: Sequence[int] | None,
-        truncated: Sequence[bool] | None,
-    ) -> None: ...
-    def keys_of(self, stage: str, key: str, content_hash: str) -> list[str]: ...
 
 
 def fill(
@@ -102,8 +38,7 @@ def fill(
     Raises EncoderError for a text or a provider that fails, StoppedError once ``stopped`` is set. Every
     page written before stays in the cache.
     """
-    with fill_lock:
-        return [_Fill(job, spec, store, encoder_of, log, stopped).run() for spec in job.specs]
+    return [_Fill(job, spec, store, encoder_of, log, stopped).in_turn() for spec in job.specs]
 
 
 class _Fill:
@@ -123,6 +58,18 @@ class _Fill:
         self.role = spec.cache_role(job.role)
         self.pace = Pace()
         self.tokens: int | None = None
+
+    def in_turn(self) -> Filled:
+        """Run while no other thread fills, and no other process fills this cache."""
+        title, model_id = self.job.title, self.spec.model_id
+        waiting = Waiting(f"{title}: waiting for another run that fills {model_id}", self.log)
+        while True:
+            with fill_lock, self.store.filling(self.spec, temporary=not self.job.cache) as mine:
+                if mine:
+                    return self.run()
+            # Not inside the lock: threads with other models go on meanwhile.
+            waiting.pause(self.stopped)
+            self.stop_if_asked()
 
     def run(self) -> Filled:
         started = time.monotonic()
@@ -157,7 +104,8 @@ class _Fill:
         from samespace.canaries import agreement, agrees
 
         stored = np.asarray([vector for _, vector in kept], dtype=np.float32)
-        fresh = encoder.encode([text for text, _ in kept], self.job.role)
+        with encoding:
+            fresh = encoder.encode([text for text, _ in kept], self.job.role)
         cosine, ratio = agreement(stored, fresh)
         if not agrees(cosine, ratio):
             raise CanaryError(
@@ -167,7 +115,7 @@ class _Fill:
                 "Correct the spec, or bump version: in it to embed all of them again."
             )
 
-    def page(self, page: Any, cache: str, encoder: Encoder, progress: Progress) -> None:
+    def page(self, page: Page, cache: str, encoder: Encoder, progress: Progress) -> None:
         """Encode and keep a page. Each call is kept on its own, so that little is lost whatever happens."""
         import numpy as np
 
@@ -180,7 +128,8 @@ class _Fill:
             try:
                 with np.errstate(over="ignore", invalid="ignore"):
                     vectors = np.ascontiguousarray(self.encode(texts, encoder), dtype=np.float32)
-                counts = encoder.token_counts(texts, self.job.role)
+                with encoding:
+                    counts = encoder.token_counts(texts, self.job.role)
             except StoppedError:
                 raise
             except Exception as error:
@@ -203,12 +152,14 @@ class _Fill:
     def encode(self, texts: Sequence[str], encoder: Encoder) -> NDArray[np.float32]:
         for pause in RETRY_SECONDS:
             try:
-                return encoder.encode(texts, self.job.role)
+                with encoding:
+                    return encoder.encode(texts, self.job.role)
             except TransientEncoderError as error:
                 self.log(f"{self.spec.model_id}: {said(error, self.spec)}; trying again in {pause:g} s")
                 if self.stopped.wait(pause):
                     self.stop_if_asked()
-        return encoder.encode(texts, self.job.role)
+        with encoding:
+            return encoder.encode(texts, self.job.role)
 
     def stop_if_asked(self) -> None:
         if self.stopped.is_set():
@@ -254,7 +205,8 @@ class _Fill:
 
     def fails(self, texts: Sequence[str], encoder: Encoder) -> bool:
         try:
-            encoder.encode(texts, self.job.role)
+            with encoding:
+                encoder.encode(texts, self.job.role)
         except Exception:  # noqa: BLE001  # whatever a provider raises; it is raised again with its row
             return True
         return False

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from memory_registry import MemoryRegistry
 from samespace import canaries
-from samespace.canaries import Registration, agreement, agrees, verified_encoder
+from samespace.canaries import agreement, agrees, verified_encoder
 from samespace.encoders.base import Encoder
 from samespace.errors import CanaryError, StorageError
 from samespace.spec import ModelSpec, Role
@@ -38,34 +39,6 @@ def direction(text: str, spec: ModelSpec) -> Any:
     seed = [*text.encode(), *str(spec.identity.get("seed", "")).encode()]
     row = np.random.default_rng(seed).normal(size=DIMENSION)
     return (row / np.linalg.norm(row)).astype(np.float32)
-
-
-class MemoryRegistry:
-    """A registry in a dictionary."""
-
-    def __init__(self) -> None:
-        self.rows: dict[str, Registration] = {}
-        self.verified: list[str] = []
-
-    @property
-    def identity(self) -> str:
-        return str(id(self))
-
-    def registration(self, model_id: str) -> Registration | None:
-        return self.rows.get(model_id)
-
-    def twin(self, spec: ModelSpec) -> Registration | None:
-        rows = [
-            row for row in self.rows.values() if row.digest == spec.digest and row.model_id != spec.model_id
-        ]
-        return rows[0] if rows else None
-
-    def register(self, spec: ModelSpec, row: Registration) -> None:
-        self.rows[spec.model_id] = row
-
-    def mark_verified(self, row: Registration) -> None:
-        self.rows[row.model_id] = row
-        self.verified.append(row.model_id)
 
 
 @pytest.fixture(autouse=True)
@@ -144,6 +117,20 @@ def test_a_second_registry_is_checked_too(encoders: list[FakeEncoder]) -> None:
     second.rows.clear()  # dropped while the process lives
     verified_encoder(SPEC, second)
     assert second.rows
+
+
+def test_a_model_that_another_process_registered_meanwhile_is_checked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    first, registry = MemoryRegistry(), MemoryRegistry()
+    verified_encoder(SPEC, first)
+    registry.before_check = lambda: registry.rows.update(first.rows)
+    verified_encoder(SPEC, registry)
+    assert registry.verified == [SPEC.model_id]
+    registry.rows.clear()
+    load_changed(monkeypatch, rotated(0.9))
+    with pytest.raises(CanaryError, match="is not what is registered"):
+        verified_encoder(SPEC, registry)
 
 
 def test_both_roles_where_prompts_differ() -> None:

@@ -3,90 +3,14 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
+from pump_parts import JOB, Held, Store, Toy
 from samespace import pump
 from samespace._pace import Pace
-from samespace.encoders import Encoder
-from samespace.encoders.base import TokenCounts
 from samespace.errors import CanaryError, EncoderError, TransientEncoderError
-from samespace.pump import Job, fill
-from samespace.spec import ModelSpec
-
-SPEC = ModelSpec("toy", "toy@00000000", "0" * 32, "toy", 3)
-JOB = Job([SPEC], "document", "stage", "id", "body", "notes", None, True)
-
-
-class Toy(Encoder):
-    """A vector per text, and whatever ``happens`` does with the texts of a call."""
-
-    engine, precision = "toy", "fp64"
-
-    def __init__(self, happens=lambda texts: None) -> None:
-        super().__init__(SPEC)
-        self.happens = happens
-        self.calls: list[list[str]] = []
-
-    def encode(self, values, role="document"):
-        self.calls.append(list(values))
-        made = self.happens(list(values))
-        if made is not None:
-            return made
-        return np.array([[len(value), 1, 1] for value in values], dtype=np.float64)
-
-    def token_counts(self, values, role="document"):
-        tokens = np.array([len(value) for value in values], dtype=np.int32)
-        return TokenCounts(tokens, tokens > 8, 8)
-
-
-@dataclass
-class Page:
-    hashes: list[str]
-    texts: list[str]
-
-
-@dataclass
-class Store:
-    """Texts are their own content_hash."""
-
-    texts: list[str]
-    kept: dict[str, np.ndarray] = field(default_factory=dict)
-    writes: list[int] = field(default_factory=list)
-    proof: list[tuple[str, list[float]]] = field(default_factory=list)
-    page_texts: int = 1000
-
-    def prepare(self) -> None: ...
-
-    def prepare_cache(self, spec, temporary=False) -> str:
-        return "cache"
-
-    def unproven(self, cache, stage, text, target, spec, role):
-        return self.proof
-
-    def seed_cache(self, cache, stage, target, model_id, role) -> None: ...
-
-    def collect_pending(self, stage, text, cache, role, rows, size):
-        self.pending = [text for text in self.texts if text not in self.kept]
-        return len(self.texts), len(self.pending), sum(map(len, self.pending))
-
-    def pages(self) -> int:
-        return -(-len(self.pending) // self.page_texts)
-
-    def page(self, number) -> Page:
-        part = self.pending[(number - 1) * self.page_texts : number * self.page_texts]
-        return Page(part, part)
-
-    def write_page(self, cache, role, hashes, vectors, tokens, truncated) -> None:
-        assert vectors.dtype == np.float32
-        assert len(hashes) == len(vectors) == len(tokens) == len(truncated)
-        assert not set(hashes) & set(self.kept)
-        self.writes.append(len(hashes))
-        self.kept.update(zip(hashes, vectors, strict=True))
-
-    def keys_of(self, stage, key, content_hash) -> list[str]:
-        return [f"<{content_hash}>"]
+from samespace.pump import fill
 
 
 def texts(count: int) -> list[str]:
@@ -284,3 +208,36 @@ def test_vectors_without_a_registration_have_to_be_reproduced() -> None:
     with pytest.raises(CanaryError, match="the registry has no row of that model"):
         fill(JOB, foreign, gate, print, threading.Event())
     assert foreign.kept == {}
+
+
+def test_waiting_for_another_run_is_said_once_and_then_now_and_then(monkeypatch) -> None:
+    monkeypatch.setattr("samespace._pace.POLL_SECONDS", 0.001)
+    store, lines = Store(texts(20)), []
+    store.filling = Held(50)
+    run(store, Toy(), log=lines.append)
+    assert len(store.kept) == 20
+    assert lines == ["notes: waiting for another run that fills toy@00000000"]
+    monkeypatch.setattr("samespace._pace.WAITING_SECONDS", 0.0)
+    store.filling = Held(3)
+    run(store, Toy(), log=lines.append)
+    assert lines[1:] == [lines[0], *[f"{lines[0]} (0 s)"] * 2]
+
+
+def test_waiting_lets_other_threads_fill_and_ends_when_stopped() -> None:
+    store, stopped = Store(texts(3)), threading.Event()
+    store.filling = Held(10**9)
+    failed = []
+
+    def wait() -> None:
+        with pytest.raises(EncoderError, match="stopped"):
+            run(store, Toy(), stopped)
+        failed.append(True)
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    other = Store(texts(100))
+    run(other, Toy())
+    assert len(other.kept) == 100 and not failed
+    stopped.set()
+    thread.join(10)
+    assert failed == [True] and store.kept == {}

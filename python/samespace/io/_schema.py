@@ -27,11 +27,21 @@ TABLES: dict[str, str] = {
         tokens bigint, seconds double precision not null, texts_per_second double precision,
         engine text, precision text, finished_at timestamp not null""",
 }
+# Where an engine keeps keys as indexes.
+KEYS: dict[str, str] = {REGISTRY: "model_id"}
+# {text} and {vector} are the engine's types for an ASCII text and a vector; {now} is its default, or nothing.
 CACHE_COLUMNS = """
-        role text not null, content_hash text not null, embedding {vector}, tokens integer, truncated boolean,
-        created_at timestamp not null, unused_since timestamp"""
+        role {text} not null, content_hash {text} not null, embedding {vector}, tokens integer,
+        truncated boolean, created_at timestamp not null{now}, unused_since timestamp"""
+CACHE_KEY = "role, content_hash"
+CACHE_PREFIX = "embedding_cache_"
+# What the job leaves for the materialization, in a temp table of its connection. `again`: the connection was
+# lost, what was embedded is kept, temp tables are gone: stage and fill again.
+OUTCOME = """
+        model_id text, message text, cache text, distinct_texts bigint, embedded bigint, tokens bigint,
+        seconds double precision, engine text, precision text, again boolean"""
 
 
 def cache_table(digest: str) -> str:
     """One cache table per fingerprint, so that renaming a model costs nothing."""
-    return f"embedding_cache_{digest}"
+    return f"{CACHE_PREFIX}{digest}"

@@ -6,25 +6,15 @@ running dbt with a traceback, so the sentence travels as a value and SQL stops w
 
 from __future__ import annotations
 
-import hashlib
 import json
 import traceback
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from samespace._faults import said, unusable
-from samespace.canaries import verified_encoder
-from samespace.errors import EncoderError, InputError, SamespaceError
+from samespace.io._jobs import debug, encoding_sentence, text_vectors, without_vector
 from samespace.io.duckdb import DuckDBStore
-from samespace.io.duckdb_job import dbt_log, debug
 from samespace.pump import fill_lock
 from samespace.spec import ModelSpec, Role
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from samespace.encoders.base import Encoder, TokenCounts
 
 RESULT = "STRUCT(embedding FLOAT[], error VARCHAR)"
 
@@ -38,42 +28,8 @@ class _Request:
         # The connection that runs the query is busy with it; a cursor of its own is not.
         self.store = DuckDBStore(connection.cursor(), fields["catalog"], fields["schema"])
 
-    def vectors(self, texts: Sequence[str], role: Role) -> dict[str, NDArray[np.float32] | None]:
-        """A vector per distinct text, from the cache or from the verified encoder, which fills the cache."""
-        hashes = {text: _content_hash(text) for text in texts}
-        self.store.prepare()
-        cache, kept_as = self.store.prepare_cache(self.spec), self.spec.cache_role(role)
-        known = self.store.cached_vectors(cache, kept_as, list(hashes.values()))
-        missing = [text for text, content_hash in hashes.items() if content_hash not in known]
-        if missing:
-            made, counts = self.encode(missing, role)
-            self.store.write_page(
-                cache, kept_as, [hashes[text] for text in missing], made,
-                counts.tokens.tolist() if counts else None, counts.truncated.tolist() if counts else None,
-            )  # fmt: skip
-            known |= {
-                hashes[text]: row if row.any() else None for text, row in zip(missing, made, strict=True)
-            }
-        return {text: known[content_hash] for text, content_hash in hashes.items()}
-
-    def encode(self, texts: Sequence[str], role: Role) -> tuple[NDArray[np.float32], TokenCounts | None]:
-        import numpy as np
-
-        encoder: Encoder = verified_encoder(self.spec, self.store, dbt_log())
-        vectors = np.ascontiguousarray(encoder.encode(texts, role), dtype=np.float32)
-        fault = unusable(vectors, len(texts), self.spec, encoder)
-        if fault is not None:
-            reason, position = fault
-            text = "" if position is None else f", first for '{texts[position][:80]}'"
-            raise EncoderError(f"samespace: {self.spec.model_id} {reason}{text}. None of them was stored.")
-        return vectors, encoder.token_counts(texts, role)
-
     def close(self) -> None:
         self.store.connection.close()
-
-
-def _content_hash(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _answer(connection: Any, request_text: str, texts: Sequence[str], role: Role) -> tuple[Any, str | None]:
@@ -85,14 +41,12 @@ def _answer(connection: Any, request_text: str, texts: Sequence[str], role: Role
         except (KeyError, TypeError, ValueError) as error:
             return None, f"samespace: the request of the dbt package cannot be read: {error}"
         try:
-            return request.vectors(texts, role), None
+            return text_vectors(request.store, request.spec, texts, role), None
         except (KeyboardInterrupt, SystemExit):
             raise
         except BaseException as error:  # noqa: BLE001  # a panic in native code is no Exception
             debug(f"encoding with {request.spec.model_id} failed:\n{traceback.format_exc()}")
-            if isinstance(error, SamespaceError):
-                return None, str(error)
-            return None, f"samespace: {request.spec.model_id}: {said(error, request.spec)}."
+            return None, encoding_sentence(error, request.spec)
         finally:
             request.close()
 
@@ -126,9 +80,7 @@ def register_query_vector(connection: Any) -> None:
     def samespace_query_vector(request: str, text: str) -> dict[str, Any]:
         vectors, error = _answer(connection, request, [text], "query")
         if error is None and vectors[text] is None:
-            error = str(
-                InputError(f"there is no vector for the query text '{text}': none of its words is known")
-            )
+            error = without_vector(text)
         return {"embedding": None if error else vectors[text].tolist(), "error": error}
 
     connection.create_function(

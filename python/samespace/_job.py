@@ -1,0 +1,92 @@
+"""What the pump is asked to do, what it answers, and what it needs of a database and of the gate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from samespace.spec import ModelSpec, Role
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from samespace.encoders.base import Encoder
+
+PAGE_ROWS = 2048
+PAGE_BYTES = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Job:
+    """What one embedding relation asks of the pump. Relation names arrive quoted, columns raw."""
+
+    specs: Sequence[ModelSpec]
+    role: Role
+    stage: str
+    key: str
+    text: str
+    title: str
+    target: str | None
+    cache: bool
+    page_rows: int = PAGE_ROWS
+    page_bytes: int = PAGE_BYTES
+
+
+@dataclass(frozen=True)
+class Filled:
+    """The outcome for one model: where its vectors are and what it took."""
+
+    model_id: str
+    cache: str
+    distinct_texts: int
+    embedded: int
+    tokens: int | None
+    seconds: float
+    engine: str | None
+    precision: str | None
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page of pending texts: hashes and texts of equal length, in the order they are embedded."""
+
+    hashes: list[str]
+    texts: list[str]
+
+
+class EncoderOf(Protocol):
+    """The gate: the verified encoder of a spec. ``prove`` is called before a model is registered."""
+
+    def __call__(self, spec: ModelSpec, prove: Callable[[Encoder], None] | None = None) -> Encoder: ...
+
+
+class PageStore(Protocol):
+    """The part of a database that the pump needs. One implementation per database in ``samespace.io``."""
+
+    def filling(self, spec: ModelSpec, temporary: bool) -> AbstractContextManager[bool]:
+        """Hold the right to fill a cache; False where another session has it. Does not wait."""
+
+    def prepare(self) -> None: ...
+    def prepare_cache(self, spec: ModelSpec, temporary: bool = False) -> str: ...
+    def unproven(
+        self, cache: str, stage: str, text: str, target: str | None, spec: ModelSpec, role: Role
+    ) -> list[tuple[str, list[float]]]: ...
+    def seed_cache(self, cache: str, stage: str, target: str, model_id: str, role: Role) -> None: ...
+    def collect_pending(
+        self, stage: str, text: str, cache: str, role: Role, rows: int, size: int
+    ) -> tuple[int, int, int]: ...
+    def pages(self) -> int: ...
+    def page(self, number: int) -> Page: ...
+    def write_page(
+        self,
+        cache: str,
+        role: Role,
+        hashes: Sequence[str],
+        vectors: NDArray[np.float32],
+        tokens: Sequence[int] | None,
+        truncated: Sequence[bool] | None,
+    ) -> None: ...
+    def keys_of(self, stage: str, key: str, content_hash: str) -> list[str]: ...
