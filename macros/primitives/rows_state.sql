@@ -18,3 +18,17 @@
     {% endfor %}
     {{ return(states | join(" || ' ' || ")) }}
 {% endmacro %}
+
+{#-
+    Each row is one hash: that of the model_id, seeded with that of the key, so that ('ab', 'c') is not ('a', 'bc'). Of
+    bytes: a hash of text depends on its collation. https://www.postgresql.org/docs/current/collation.html
+-#}
+{% macro postgres__rows_state(infos) %}
+    {% set states = [] %}
+    {% for info in infos %}
+        {% set key = 'coalesce(hashtextextended(' ~ samespace.exact_text(info.key_sql) ~ ', 0), 1)' %}
+        {% set row = 'coalesce(hashtextextended(' ~ samespace.exact_text(info.model_id_sql) ~ ', ' ~ key ~ '), ' ~ key ~ ')' %}
+        {% do states.append("(select concat(count(*), '/', sum(" ~ row ~ ')) from ' ~ info.sql ~ ')') %}
+    {% endfor %}
+    {{ return(states | join(" || ' ' || ")) }}
+{% endmacro %}

@@ -6,8 +6,12 @@
     {{ return(adapter.dispatch('run_kernel', 'samespace')(kernel, request)) }}
 {% endmacro %}
 
+{#- Also plain dbt-postgres. What only shows SQL gets some: one model that cannot run must not stop dbt docs. -#}
 {% macro default__run_kernel(kernel, request) %}
-    {{ samespace._raise(request.macro, "the adapter '" ~ target.type ~ "' runs no kernels here; use duckdb") }}
+    {% if samespace._kernel_runs() %}
+        {{ samespace._raise(request.macro, samespace.kernel_missing(kernel)) }}
+    {% endif %}
+    {{ return(samespace._kernel_nothing(kernel)) }}
 {% endmacro %}
 
 {#-
@@ -17,13 +21,69 @@
     https://duckdb.org/docs/stable/sql/query_syntax/unnest
 -#}
 {% macro duckdb__run_kernel(kernel, request) %}
-    {% set changed = samespace.string_literal('samespace.' ~ request.macro ~ ": the rows of '" ~ request.title ~ "' differ from one reading "
-        ~ 'to the next: changed by a pre-hook that is not committed (transaction=false commits it) or by another process, or '
-        ~ 'selected at random. Read a table that stays as it is while this model builds.') %}
     {{ return('(select unnest(answer.found, recursive := true) from (select samespace_' ~ kernel ~ '('
         ~ samespace.string_literal(tojson(request)) ~ ') as answer, ' ~ request.state ~ ' as state) as answered where '
         ~ ('false' if flags.EMPTY else samespace.error_if('answer.error is not null or answer.state is distinct from state',
-            'coalesce(answer.error, ' ~ changed ~ ')')) ~ ')') }}
+            'coalesce(answer.error, ' ~ samespace._rows_changed(request, 'that is not committed (transaction=false commits it)') ~ ')')) ~ ')') }}
+{% endmacro %}
+
+{#-
+    The server runs no Python: the kernel runs now, on dbt's own connection, and leaves a temp table. The condition is a
+    subquery, so that it is evaluated once, and where the table has no row too.
+    https://www.postgresql.org/docs/current/sql-explain.html (One-Time Filter)
+-#}
+{% macro pgvector__run_kernel(kernel, request) %}
+    {% if not samespace._kernel_runs() %}
+        {{ return(samespace._kernel_nothing(kernel)) }}
+    {% endif %}
+    {% set owner = invocation_id ~ ' ' ~ model.unique_id ~ ' ' ~ (model.get('batch') or {}).get('id', '') %}
+    {% set answer = adapter.samespace_job('kernel', tojson(dict(request, kernel=kernel, owner=owner))) %}
+    {% if answer.error %}
+        {{ samespace._raise(request.macro, answer.error.replace('samespace.' ~ request.macro ~ ': ', '', 1)) }}
+    {% endif %}
+    {% set changed = request.state ~ ' is distinct from ' ~ samespace.string_literal(answer.state) %}
+    {% set stop = samespace.error_if(changed, samespace._rows_changed(request, '(a kernel reads before hooks run: change them in a model)')) %}
+    {{ return('(select * from ' ~ answer.table ~ ' where (select ' ~ stop ~ '))') }}
+{% endmacro %}
+
+
+{#- SQL of the sentence for rows that are not those that the kernel read; `hook` says when a pre-hook may have changed them. -#}
+{% macro _rows_changed(request, hook) %}
+    {{ return(samespace.string_literal('samespace.' ~ request.macro ~ ": the rows of '" ~ request.title ~ "' differ from one reading "
+        ~ 'to the next: changed by a pre-hook ' ~ hook ~ ' or by another process, or selected at random. Read a table that stays '
+        ~ 'as it is while this model builds.')) }}
+{% endmacro %}
+
+
+{#- Whether dbt is building this model now: compile, docs and --empty only need the columns. -#}
+{% macro _kernel_runs() %}
+    {{ return(execute and flags.WHICH in ['run', 'build', 'retry'] and not flags.EMPTY) }}
+{% endmacro %}
+
+
+{#- SQL for FROM: the columns of a kernel's result with their types, and no row. -#}
+{% macro _kernel_nothing(kernel) %}
+    {% set columns = [] %}
+    {% for name, type in samespace._kernel_columns(kernel).items() %}
+        {% do columns.append('cast(null as ' ~ type ~ ') as ' ~ name) %}
+    {% endfor %}
+    {{ return('(select ' ~ (columns | join(', ')) ~ ' where false /* samespace_' ~ kernel ~ '(): the rows come when dbt builds the model */)') }}
+{% endmacro %}
+
+
+{#- The result of each kernel, as in samespace/io/_kernel_jobs.py (a test compares them). -#}
+{% macro _kernel_columns(kernel) %}
+    {% set pair = {'query': 'bigint', 'neighbour': 'bigint', 'similarity': 'double precision'} %}
+    {{ return({
+        'knn': dict(pair, rank='integer'),
+        'within_threshold': pair,
+        'duplicate_pairs': {'left_row': 'bigint', 'right_row': 'bigint', 'similarity': 'double precision'},
+        'duplicates': {
+            'member': 'bigint', 'group_id': 'bigint', 'group_size': 'bigint', 'canonical': 'bigint',
+            'similarity_to_canonical': 'double precision', 'min_similarity': 'double precision',
+        },
+        'clusters': {'member': 'bigint', 'cluster_id': 'bigint', 'similarity_to_centroid': 'double precision'},
+    }[kernel]) }}
 {% endmacro %}
 
 
@@ -62,11 +122,7 @@
         {{ return('a kernel runs only while dbt builds a table or an incremental model, and this is '
             ~ ('a ' ~ materialized if materialized else 'no model') ~ ". Set materialized='table'.") }}
     {% endif %}
-    {% if not samespace.function_exists('samespace_' ~ kernel) %}
-        {{ return('it needs the function samespace_' ~ kernel ~ ', which is not registered on this connection.'
-            ~ ' Add these lines to the output in profiles.yml:\nplugins:\n  - module: samespace.duckdb_plugin') }}
-    {% endif %}
-    {{ return(samespace._partial_run(kernel)) }}
+    {{ return(samespace.kernel_missing(kernel) or samespace._partial_run(kernel)) }}
 {% endmacro %}
 
 
@@ -88,14 +144,15 @@
     and, where `order_by` is given, priority. Kernels answer in ordinals; join the answer back with this.
 -#}
 {% macro _kernel_keys(info, order_by=none) %}
-    {% set order = info.key_sql ~ ', ' ~ info.model_id_sql %}
+    {% set key = samespace.sort_key(info.key_sql, info.key_type) %}
+    {% set order = key ~ ', ' ~ samespace.exact_text(info.model_id_sql) %}
     {% set priority = ',\n        row_number() over (order by ' ~ order_by ~ ', ' ~ order ~ ') as priority' if order_by else '' %}
     {{ return('
     select
         ' ~ info.key_sql ~ ' as key,
         ' ~ info.model_id_sql ~ ' as model_id,
         rank() over (order by ' ~ order ~ ') as ordinal,
-        rank() over (order by ' ~ info.key_sql ~ ') as entity' ~ priority ~ '
+        rank() over (order by ' ~ key ~ ') as entity' ~ priority ~ '
     from ' ~ info.sql) }}
 {% endmacro %}
 
@@ -108,7 +165,7 @@
 {% macro _kernel_rows(info, where=none, order_by=none, previous=none) %}
     {% set lookup = '
     left join ' ~ previous ~ ' as __samespace_before
-        on __samespace_before.key = __samespace_keys.key and __samespace_before.model_id = __samespace_keys.model_id' %}
+        on ' ~ samespace._same_row(info, '__samespace_before.key', '__samespace_before.model_id') %}
     {{ return('
     select
         __samespace_keys.ordinal,
@@ -119,6 +176,16 @@
         ' ~ ('__samespace_before.cluster_id' if previous else 'cast(null as bigint)') ~ ' as previous
     from (select * from ' ~ info.sql ~ (' where (' ~ where ~ '\n)' if where else '') ~ ') as __samespace_rows
     inner join (' ~ samespace._kernel_keys(info, order_by) ~ ') as __samespace_keys
-        on __samespace_rows.' ~ info.key_sql ~ ' = __samespace_keys.key
-        and __samespace_rows.' ~ info.model_id_sql ~ ' = __samespace_keys.model_id' ~ (lookup if previous else '')) }}
+        on ' ~ samespace._same_row(info, '__samespace_rows.' ~ info.key_sql, '__samespace_rows.' ~ info.model_id_sql)
+        ~ (lookup if previous else '')) }}
+{% endmacro %}
+
+
+{#- SQL: whether a key and a model_id are those of __samespace_keys, by their bytes; sort_key of an unknown type is no value. -#}
+{% macro _same_row(info, key, model_id) %}
+    {% set keys = [key, '__samespace_keys.key'] %}
+    {% if info.key_type is not none %}
+        {% set keys = [samespace.sort_key(keys[0], info.key_type), samespace.sort_key(keys[1], info.key_type)] %}
+    {% endif %}
+    {{ return((keys | join(' = ')) ~ '\n        and ' ~ samespace.exact_text(model_id) ~ ' = ' ~ samespace.exact_text('__samespace_keys.model_id')) }}
 {% endmacro %}

@@ -4,198 +4,27 @@ Each returns ``STRUCT(found STRUCT(...)[], error VARCHAR, state VARCHAR)``: an e
 reach the person running dbt with a traceback, so the sentence travels as a value, and SQL stops with it.
 It stops too where it sees other rows than ``state`` describes, whose numbers would name other keys.
 
-A request is a JSON object that macros/primitives/run_kernel.sql renders. It holds no rows but the SQL that
-selects them (ordinal, entity, space, embedding): handing vectors over as an argument would hold them
-several times and costs four times the time. They are read through a cursor of its own, which sees
-what is committed, one space after the other, so that vectors of two spaces never share a matrix.
-Memory: the matrix of the largest space (rows x dimension x 4 bytes), of both sides where queries
-have a relation of their own, plus the result.
+The rows are read through a cursor of its own, which sees what is committed: handing vectors over as an
+argument would hold them several times and costs four times the time.
 """
 
 from __future__ import annotations
 
 import json
 import traceback
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from samespace.errors import KernelError
-from samespace.io._duckdb_rows import Rows, read_rows, spaces_of
+from samespace.io._duckdb_rows import DuckDBReader
+from samespace.io._kernel_jobs import RESULTS, Log, failure, result_schema, run_request
+from samespace.io._kernel_jobs import RUN as _RUN
 from samespace.pump import fill_lock
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from duckdb import DuckDBPyConnection
-
-Log = Callable[[str], None]
-
-# The kernels' result schemas, written out: registering a function must not import NumPy.
-RESULTS = {
-    "knn": "query BIGINT, neighbour BIGINT, similarity DOUBLE, rank INTEGER",
-    "within_threshold": "query BIGINT, neighbour BIGINT, similarity DOUBLE",
-    "duplicate_pairs": "left_row BIGINT, right_row BIGINT, similarity DOUBLE",
-    "duplicates": (
-        "member BIGINT, group_id BIGINT, group_size BIGINT, canonical BIGINT,"
-        " similarity_to_canonical DOUBLE, min_similarity DOUBLE"
-    ),
-    "clusters": "member BIGINT, cluster_id BIGINT, similarity_to_centroid DOUBLE",
-}
-_ARROW = {"BIGINT": "int64", "INTEGER": "int32", "DOUBLE": "float64"}
-
-
-@dataclass
-class Request:
-    """One call: the parsed JSON, a cursor of its own and where to log."""
-
-    fields: dict[str, Any]
-    cursor: Any
-    log: Log
-    left_out: dict[str, int] = field(default_factory=dict)
-
-    def spaces(self) -> Iterator[str]:
-        yield from spaces_of(self.cursor, self.fields["select"])
-
-    def rows(self, space: str, side: str = "select", **options: Any) -> Rows:
-        """Rows of one space of the relation ('select') or of the queries ('queries')."""
-        rows = read_rows(self.cursor, self.fields[side], space, **options)
-        self.count("no vector (NULL)", rows.without_vector)
-        self.count("a vector of NaN, infinity or only zeros", rows.unusable)
-        return rows
-
-    def count(self, reason: str, rows: int) -> None:
-        self.left_out[reason] = self.left_out.get(reason, 0) + rows
-
-    def threshold(self, space: str) -> float:
-        """The threshold of a space: one number for all, or a mapping by space."""
-        given = self.fields["threshold"]
-        if not isinstance(given, dict):
-            return float(given)
-        if space not in given:
-            named = ", ".join(sorted(given))
-            raise KernelError(f"threshold names {named}, but the relation also holds {space}")
-        return float(given[space])
-
-
-def _knn(request: Request) -> Iterator[pa.RecordBatch]:
-    from samespace.kernels.top_k import top_k
-
-    k = int(request.fields["k"])
-    for space, rows, queries in _sides(request):
-        if queries is None:
-            found = top_k(rows.matrix, k=k, entity=rows.entity, log=_for_space(request, space))
-        else:
-            found = top_k(rows.matrix, queries.matrix, k=k, log=_for_space(request, space))
-        yield _with_ordinals(found, query=queries or rows, neighbour=rows)
-
-
-def _within_threshold(request: Request) -> Iterator[pa.RecordBatch]:
-    from samespace.kernels.pairs import within_self, within_threshold
-
-    most = int(request.fields["max_pairs"])
-    for space, rows, queries in _sides(request):
-        threshold, log = request.threshold(space), _for_space(request, space)
-        if queries is None:
-            found = within_self(rows.matrix, threshold, max_pairs=most, entity=rows.entity, log=log)
-        else:
-            found = within_threshold(rows.matrix, queries.matrix, threshold, max_pairs=most, log=log)
-        most -= found.num_rows
-        yield _with_ordinals(found, query=queries or rows, neighbour=rows)
-
-
-def _sides(request: Request) -> Iterator[tuple[str, Rows, Rows | None]]:
-    """Space, its rows, and its queries (None: the rows themselves); both sides hold rows of the space."""
-    if not request.fields.get("queries"):
-        for space in request.spaces():
-            yield space, request.rows(space), None
-        return
-    asked = spaces_of(request.cursor, request.fields["queries"])
-    held = set(request.spaces())
-    for space, count in asked.items():
-        if space not in held:
-            request.count(f"a space ({space}) that the other side does not hold", count)
-            continue
-        rows, queries = request.rows(space), request.rows(space, "queries")
-        if len(rows.ordinals) and len(queries.ordinals):
-            yield space, rows, queries
-
-
-def _duplicate_pairs(request: Request) -> Iterator[pa.RecordBatch]:
-    from samespace.kernels.pairs import pairs
-
-    most = int(request.fields["max_pairs"])
-    for space in request.spaces():
-        rows = request.rows(space)
-        log = _for_space(request, space)
-        found = pairs(rows.matrix, request.threshold(space), max_pairs=most, entity=rows.entity, log=log)
-        most -= found.num_rows
-        yield _with_ordinals(found, left_row=rows, right_row=rows)
-
-
-def _duplicates(request: Request) -> Iterator[pa.RecordBatch]:
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    from samespace.kernels.groups import groups
-
-    seen = 0
-    for space in request.spaces():
-        rows = _one_per_key(request, request.rows(space, order="priority"))
-        log = _for_space(request, space)
-        found = groups(rows.matrix, request.threshold(space), linkage=request.fields["linkage"], log=log)
-        if not found.num_rows:
-            continue
-        shifted = pc.add(found.column("group_id"), pa.scalar(seen, pa.int64()))
-        seen = pc.max(shifted).as_py()
-        at = found.schema.get_field_index("group_id")
-        yield _with_ordinals(found.set_column(at, "group_id", shifted), member=rows, canonical=rows)
-
-
-def _one_per_key(request: Request, rows: Rows) -> Rows:
-    """A key under two model_ids of one declared space is one thing, not its own duplicate."""
-    import numpy as np
-
-    first = np.sort(np.unique(rows.entity, return_index=True)[1])
-    if len(first) == len(rows.entity):
-        return rows
-    request.count("a key that another model_id of the space already brought", len(rows.entity) - len(first))
-    return Rows(rows.ordinals[first], rows.entity[first], rows.extra[first], rows.matrix[first], 0, 0)
-
-
-def _clusters(request: Request) -> Iterator[pa.RecordBatch]:
-    from samespace.kernels.kmeans import kmeans
-
-    for space in request.spaces():
-        rows = request.rows(space, extra="previous")
-        log = _for_space(request, space)
-        if not len(rows.ordinals):
-            continue
-        k, seed = int(request.fields["k"]), int(request.fields["seed"])
-        found = kmeans(rows.matrix, k, seed=seed, previous=rows.extra, log=log)
-        yield _with_ordinals(found, member=rows)
-
-
-def _with_ordinals(found: pa.RecordBatch, **columns: Rows) -> pa.RecordBatch:
-    """Positions in the matrix become ordinals of the relation, which the macro joins to keys."""
-    import pyarrow as pa
-
-    for name, rows in columns.items():
-        ordinals = pa.array(rows.ordinals[found.column(name).to_numpy()])
-        found = found.set_column(found.schema.get_field_index(name), name, ordinals)
-    return found
-
-
-def _for_space(request: Request, space: str) -> Log:
-    """A log that names the macro, the relation and the space."""
-    start = f"samespace.{request.fields['macro']}: '{request.fields['title']}' ({space}), "
-    return lambda message: request.log(start + message)
-
-
-_RUN: dict[str, Callable[[Request], Iterator[Any]]] = {
-    "knn": _knn, "within_threshold": _within_threshold, "duplicate_pairs": _duplicate_pairs,
-    "duplicates": _duplicates, "clusters": _clusters,
-}  # fmt: skip
 
 
 def run_kernel(kernel: str, text: str, connection: Any, log: Log) -> pa.Table:
@@ -204,30 +33,20 @@ def run_kernel(kernel: str, text: str, connection: Any, log: Log) -> pa.Table:
 
     Raises KernelError, its text starting with the macro and the relation that the request names.
     """
-    import pyarrow as pa
-
-    request = Request(json.loads(text), connection.cursor(), log)
-    who = f"samespace.{request.fields['macro']}: '{request.fields['title']}'"
+    fields, cursor = json.loads(text), connection.cursor()
     try:
         # Matrix products of two dbt threads at once share one pool of BLAS threads and stall each other.
         with fill_lock:
-            request.cursor.begin()
-            state = request.cursor.execute(f"select {request.fields.get('state', 'null')}").fetchone()[0]
-            batches = list(_RUN[kernel](request))
-    except KernelError as error:
-        raise KernelError(f"{who}: {error}") from error
+            cursor.begin()
+            state = cursor.execute(f"select {fields.get('state', 'null')}").fetchone()[0]
+            found = run_request(kernel, fields, DuckDBReader(cursor), log)
     finally:
-        request.cursor.close()
-    for reason, rows in request.left_out.items():
-        if rows:
-            log(f"{who}: rows left out: {rows:,} with {reason}")
-    return pa.Table.from_batches(batches, schema=result_schema(kernel)).replace_schema_metadata(
-        {"state": state or ""}
-    )
+        cursor.close()
+    return found.replace_schema_metadata({"state": state or ""})
 
 
 def _log(message: str) -> None:
-    from samespace.io.duckdb_job import dbt_log
+    from samespace.io._jobs import dbt_log
 
     dbt_log()(message)
 
@@ -265,7 +84,7 @@ def _answer(kernel: str, connection: Any, requests: pa.ChunkedArray) -> pa.Array
 
 
 def _table_or_error(kernel: str, text: str, connection: Any) -> tuple[pa.Table | None, str | None]:
-    from samespace.io.duckdb_job import debug
+    from samespace.io._jobs import debug
 
     try:
         return run_kernel(kernel, text, connection, _log), None
@@ -275,18 +94,7 @@ def _table_or_error(kernel: str, text: str, connection: Any) -> tuple[pa.Table |
         raise
     except BaseException as error:  # noqa: BLE001  # a panic in native code is no Exception
         debug(f"the kernel {kernel} failed:\n{traceback.format_exc()}")
-        fields = json.loads(text)
-        said = " ".join(str(error).split()).rstrip(".")
-        who = f"samespace.{fields.get('macro', kernel)}: '{fields.get('title', '')}'"
-        return None, f"{who}: {type(error).__name__}: {said}. dbt's debug log has the details."
-
-
-def result_schema(kernel: str) -> pa.Schema:
-    """The Arrow schema that matches RESULTS, for a result without rows."""
-    import pyarrow as pa
-
-    columns = [column.split() for column in RESULTS[kernel].split(", ")]
-    return pa.schema([(name, pa.type_for_alias(_ARROW[kind])) for name, kind in columns])
+        return None, failure(kernel, json.loads(text), error)
 
 
 FUNCTIONS: dict[str, Callable[[Any], None]] = {f"samespace_{name}": partial(_register, name) for name in _RUN}
