@@ -4,7 +4,7 @@
     {% for spec in options.specs %}
         {% do selects.append(
             'select ' ~ samespace._prefixed(columns, '_new') ~ ', cast(' ~ samespace.string_literal(spec.model_id)
-            ~ ' as varchar) as model_id, _new.content_hash, ' ~ samespace.to_vector('_cache.embedding', spec.dimension)
+            ~ ' as varchar) as model_id, _new.content_hash, ' ~ samespace.to_vector('_cache.embedding', spec.dimension, options.storage)
             ~ ' as embedding from __samespace_stage as _new left join ' ~ outcome[spec.model_id].cache
             ~ ' as _cache on _cache.content_hash = _new.content_hash and _cache.role = '
             ~ samespace.string_literal(samespace._cache_role(spec, options.role))) %}
@@ -16,7 +16,7 @@
 {#- The shape of that relation, known before there is any vector. -#}
 {% macro _shape_select(columns, options) %}
     {{ return('select ' ~ samespace._prefixed(columns, '_new') ~ ', cast(null as varchar) as model_id, _new.content_hash, '
-        ~ samespace.to_vector('null', options.specs[0].dimension) ~ ' as embedding from __samespace_stage as _new') }}
+        ~ samespace.to_vector('null', options.specs[0].dimension, options.storage) ~ ' as embedding from __samespace_stage as _new') }}
 {% endmacro %}
 
 
@@ -24,6 +24,14 @@
     {% set names = [] %}
     {% for column in columns %}{% do names.append(alias ~ '.' ~ samespace._quote(column)) %}{% endfor %}
     {{ return(names | join(', ')) }}
+{% endmacro %}
+
+
+{#- Every column of the finished relation, quoted, in order. -#}
+{% macro _stored_names(columns) %}
+    {% set names = [] %}
+    {% for column in columns %}{% do names.append(samespace._quote(column)) %}{% endfor %}
+    {{ return(names + ['model_id', 'content_hash', 'embedding']) }}
 {% endmacro %}
 
 
@@ -47,8 +55,8 @@
     {% set staged = samespace._types_of(samespace._temp_relation('__samespace_stage')) %}
     {% for column in columns %}
         {% set name, type = samespace._quote(column), held[column | lower] %}
-        {% do different.append('_old.' ~ name ~ ' is distinct from '
-            ~ ('_new.' ~ name if staged[column | lower] == type else 'cast(_new.' ~ name ~ ' as ' ~ type ~ ')')) %}
+        {% set new = '_new.' ~ name if staged[column | lower] == type else 'cast(_new.' ~ name ~ ' as ' ~ type ~ ')' %}
+        {% do different.append(samespace.comparable('_old.' ~ name, type) ~ ' is distinct from ' ~ samespace.comparable(new, type)) %}
     {% endfor %}
     {% call statement('samespace_delta') %}
         {{ samespace.create_temp_table('__samespace_delta',
@@ -107,11 +115,10 @@
 -#}
 {% macro _merge(existing, key, columns, options, outcome, changes) %}
     {% set k = samespace._quote(key) %}
-    {% set statements, ids, names, assignments = [], [], [], [] %}
+    {% set statements, ids, assignments = [], [], [] %}
     {% for spec in options.specs %}{% do ids.append('(' ~ samespace.string_literal(spec.model_id) ~ ')') %}{% endfor %}
-    {% for column in columns %}
-        {% do names.append(samespace._quote(column)) %}
-        {% if column | lower != key | lower %}{% do assignments.append(names[-1] ~ ' = _change.' ~ names[-1]) %}{% endif %}
+    {% for column in columns if column | lower != key | lower %}
+        {% do assignments.append(samespace._quote(column) ~ ' = _change.' ~ samespace._quote(column)) %}
     {% endfor %}
     {% set matched = ' as _change where _old.' ~ k ~ ' = _change.' ~ k ~ ' and _old.model_id = _change.model_id' %}
     {% if changes.removed %}
@@ -128,7 +135,7 @@
             ~ ' from (' ~ samespace._changed(vectors, k, 'embed') ~ ')' ~ matched) %}
     {% endif %}
     {% if changes.inserted %}
-        {% do statements.append('insert into ' ~ existing ~ ' (' ~ (names | join(', ')) ~ ', model_id, content_hash, embedding) '
+        {% do statements.append('insert into ' ~ existing ~ ' (' ~ (samespace._stored_names(columns) | join(', ')) ~ ') '
             ~ samespace._changed(vectors, k, 'insert')) %}
     {% endif %}
     {{ return(statements) }}

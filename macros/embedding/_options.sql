@@ -31,6 +31,10 @@
     {% if options.page_rows is not none and (options.page_rows is boolean or options.page_rows is not integer or options.page_rows < 1) %}
         {% do problems.append('page_rows is ' ~ tojson(options.page_rows, options.page_rows | string) ~ '; expected a whole number of at least 1') %}
     {% endif %}
+    {% if options.storage not in [none, 'vector', 'halfvec'] %}
+        {% do problems.append('storage is ' ~ tojson(options.storage, options.storage | string) ~ '; expected vector or halfvec') %}
+    {% endif %}
+    {% do problems.extend(samespace._index_problems(options.index)) %}
     {% set names = [options.model] if options.model is string else (options.model or []) %}
     {% if not names or names | unique | list | length != names | length %}
         {% do problems.append('model is ' ~ tojson(options.model, options.model | string)

@@ -1,3 +1,13 @@
+{#- Phase A as one step: {columns, counts, rebuild}. Runs again where the connection, and the stage with it, was lost. -#}
+{% macro _staged(title, options, existing, contract, source_sql) %}
+    {% do samespace._stage(title, options, source_sql) %}
+    {% set columns = samespace._staged_columns() %}
+    {% if contract %}{% do get_assert_columns_equivalent(samespace._shape_select(columns, options)) %}{% endif %}
+    {{ return({'columns': columns, 'counts': samespace._stage_counts(title, options, existing),
+               'rebuild': samespace._must_rebuild(existing, options)}) }}
+{% endmacro %}
+
+
 {#- The user's columns, in order: what the stage holds without what samespace added. -#}
 {% macro _staged_columns() %}
     {% set names = [] %}
@@ -14,29 +24,45 @@
     but other vectors).
 -#}
 {% macro _must_rebuild(existing, options) %}
-    {% if existing is none or existing.is_view or should_full_refresh() %}
+    {% if existing is none or not existing.is_table or should_full_refresh() %}
         {{ return(true) }}
     {% endif %}
     {% set types = samespace._types_of(existing) %}
-    {% set expected = samespace.vector_type(options.specs[0].dimension) %}
+    {% set expected = samespace.vector_type(options.specs[0].dimension, options.storage) %}
     {{ return(types.get('embedding') != expected or 'model_id' not in types or 'content_hash' not in types
-              or samespace._types_of(samespace._temp_relation('__samespace_stage'))[options.key | lower] != types.get(options.key | lower)
+              or samespace._key_type(samespace._types_of(samespace._temp_relation('__samespace_stage'))[options.key | lower])
+                 != samespace._key_type(types.get(options.key | lower))
               or not samespace._holds_role(existing, options)) }}
 {% endmacro %}
 
 
-{#- Build beside the old table, then put it in its place. `replaced` receives what to drop after the commit. -#}
-{% macro _swap(existing, target_relation, final_select, options, replaced) %}
-    {% if existing is none %}
-        {% call statement('samespace_build') %}{{ get_create_table_as_sql(False, target_relation, final_select) }}{% endcall %}
-        {{ return(samespace._count_changes(options, none)) }}
-    {% endif %}
-    {% set changes = samespace._count_gone(existing, options) %}
-    {% set intermediate = make_intermediate_relation(target_relation) %}
-    {% do drop_relation_if_exists(load_cached_relation(intermediate)) %}
-    {% call statement('samespace_build') %}{{ get_create_table_as_sql(False, intermediate, final_select) }}{% endcall %}
-    {% do samespace.replace_relation(existing, intermediate, target_relation, replaced) %}
+{#- The type of a key as far as it matters for joins: a contract may store as varchar(20) what the select returns as text. -#}
+{% macro _key_type(type) %}
+    {{ return('text' if (type or '').split('(')[0] | lower in ['text', 'varchar', 'character varying'] else type) }}
+{% endmacro %}
+
+
+{#-
+    Build beside the old table, then put it in its place. `replaced` receives what to drop after the commit. Indexes are
+    built before the swap, which locks readers out, unless the engine renames no table that has some.
+-#}
+{% macro _swap(existing, target_relation, columns, final_select, options, replaced) %}
+    {% set first = existing is none %}
+    {% set changes = samespace._count_changes(options, none) if first else samespace._count_gone(existing, options) %}
+    {% set built = target_relation if first else make_intermediate_relation(target_relation) %}
+    {% if not first %}{% do drop_relation_if_exists(load_cached_relation(built)) %}{% endif %}
+    {% do samespace.build_table(built, final_select, samespace._stored_names(columns), options) %}
+    {% set indexed_first = first or samespace.renames_indexed_tables() %}
+    {% if indexed_first %}{% do samespace._finish_table(built, options) %}{% endif %}
+    {% if not first %}{% do samespace.replace_relation(existing, built, target_relation, replaced) %}{% endif %}
+    {% if not indexed_first %}{% do samespace._finish_table(target_relation, options) %}{% endif %}
     {{ return(changes) }}
+{% endmacro %}
+
+
+{% macro _finish_table(relation, options) %}
+    {% do create_indexes(relation) %}
+    {% do samespace.vector_index(relation, options) %}
 {% endmacro %}
 
 
@@ -56,7 +82,7 @@
 
 
 {#- on_schema_change for a table that stays. Returns the user's columns that are merged. -#}
-{% macro _apply_schema_changes(title, on_schema_change, options, existing, columns) %}
+{% macro _apply_schema_changes(title, on_schema_change, options, existing, columns, contract) %}
     {% set held = adapter.get_columns_in_relation(existing) | map(attribute='name') | map('lower') | list %}
     {% if on_schema_change == 'ignore' %}
         {% set lowered = columns | map('lower') | list %}
@@ -68,8 +94,10 @@
         {% endif %}
         {{ return(columns | select('in', samespace._same_names(columns, held)) | list) }}
     {% endif %}
+    {#- The table has the types of its contract: those of the select would change them on every run (text, varchar). -#}
+    {% set shape = get_empty_schema_sql(model['columns']) if contract else samespace._shape_select(columns, options) %}
     {% call statement('samespace_shape') %}
-        {{ samespace.create_temp_table('__samespace_shape', samespace._shape_select(columns, options) ~ ' where 1 = 0') }}
+        {{ samespace.create_temp_table('__samespace_shape', shape ~ ' where 1 = 0') }}
     {% endcall %}
     {% do process_schema_changes(on_schema_change, samespace._temp_relation('__samespace_shape'), existing) %}
     {{ return(columns) }}

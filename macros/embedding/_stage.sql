@@ -20,7 +20,8 @@
     {% for reserved in ['model_id', 'content_hash', 'embedding'] if reserved in lowered %}
         {% do problems.append("the select already has a column '" ~ reserved ~ "', which samespace adds; rename it") %}
     {% endfor %}
-    {% for option in ['key', 'text'] if options[option] | lower not in lowered %}
+    {% set ignore_case = samespace.column_names_ignore_case() %}
+    {% for option in ['key', 'text'] if options[option] not in names and not (ignore_case and options[option] | lower in lowered) %}
         {% do problems.append(option ~ "='" ~ options[option] ~ "' is not a column of the select; it has: " ~ (names | join(', '))) %}
     {% endfor %}
     {% for column in columns if column.name | lower == options.text | lower and not samespace.is_text_type(column.data_type) %}

@@ -29,9 +29,7 @@
         {{ samespace._raise(macro, 'a ' ~ config.get('materialized') ~ ' that encodes fails in every client without Python, and encodes '
             ~ 'again on each read. Make the model a table, an incremental table or an embedding relation.') }}
     {% endif %}
-    {% if execute and flags.WHICH in ['run', 'build', 'retry', 'show', 'test'] %}
-        {% do samespace._require_function(macro, 'samespace_embed') %}
-    {% endif %}
+    {% do samespace.require_encoder(macro) %}
 {% endmacro %}
 
 

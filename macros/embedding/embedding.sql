@@ -16,27 +16,26 @@
     {{ run_hooks(pre_hooks, inside_transaction=False) }}
     {{ run_hooks(pre_hooks, inside_transaction=True) }}
 
-    {% do samespace._stage(title, options, compiled_code) %}
-    {% set columns = samespace._staged_columns() %}
-    {% if contract %}{% do get_assert_columns_equivalent(samespace._shape_select(columns, options)) %}{% endif %}
-    {% set counts = samespace._stage_counts(title, options, existing) %}
-    {% set rebuild = samespace._must_rebuild(existing, options) %}
-    {% do adapter.commit() %}
-
-    {% call statement('samespace_fill', language='python') %}
-        {{- samespace._fill_job(title, options, none if rebuild else existing) -}}
-    {% endcall %}
-    {% set outcome = samespace._fill_outcome(title) %}
+    {% set phase = namespace(staged=none, outcome=none, kept={}) %}
+    {% for attempt in range(samespace._attempts()) if phase.outcome is none %}
+        {% set phase.staged = samespace._staged(title, options, existing, contract, compiled_code) %}
+        {% do adapter.commit() %}
+        {% call statement('samespace_fill', language='python') %}
+            {{- samespace._fill_job(title, options, none if phase.staged.rebuild else existing) -}}
+        {% endcall %}
+        {% set phase.outcome = samespace._fill_outcome(title, attempt, phase.kept) %}
+    {% endfor %}
+    {% set columns, counts, rebuild, outcome = phase.staged.columns, phase.staged.counts, phase.staged.rebuild, phase.outcome %}
 
     {% set final_select = samespace._final_select(columns, options, outcome) %}
     {% set replaced = [] %}
     {% if untouched %}
         {% set changes = samespace._count_changes(options, none) %}
     {% elif rebuild %}
-        {% set changes = samespace._swap(existing, target_relation, final_select, options, replaced) %}
+        {% set changes = samespace._swap(existing, target_relation, columns, final_select, options, replaced) %}
     {% else %}
         {% if contract and on_schema_change == 'ignore' %}{% set on_schema_change = 'sync_all_columns' %}{% endif %}
-        {% set columns = samespace._apply_schema_changes(title, on_schema_change, options, existing, columns) %}
+        {% set columns = samespace._apply_schema_changes(title, on_schema_change, options, existing, columns, contract) %}
         {% set changes = samespace._find_changes(existing, options.key, columns, options, sampled) %}
         {% for sql in samespace._merge(existing, options.key, columns, options, outcome, changes) %}
             {% call statement('samespace_merge') %}{{ sql }}{% endcall %}
@@ -49,8 +48,7 @@
     {% if not untouched %}{% do samespace._record_relation(target_relation, options, held) %}{% endif %}
     {% do samespace._record_run(target_relation, options, outcome, counts, changes, truncated) %}
 
-    {% if rebuild and not untouched %}{% do create_indexes(target_relation) %}{% endif %}
-    {% do samespace.vector_index(target_relation, options) %}
+    {% if not rebuild and not untouched %}{% do samespace.vector_index(target_relation, options) %}{% endif %}
     {% do apply_grants(target_relation, config.get('grants'), should_revoke=should_revoke(existing, full_refresh_mode=rebuild)) %}
     {% do persist_docs(target_relation, model) %}
     {{ run_hooks(post_hooks, inside_transaction=True) }}

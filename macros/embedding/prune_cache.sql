@@ -47,7 +47,7 @@
         ~ table ~ ' order by 1, 2, 3').rows if samespace.table_exists(table) else []) %}
         {% set relation = api.Relation.create(database=row[0], schema=row[1], identifier=row[2],
             quote_policy={'database': true, 'schema': true, 'identifier': true}) %}
-        {% set state = 'unreadable' if row[0] not in readable else ('gone' if not samespace.table_exists(relation) else 'used') %}
+        {% set state = 'unreadable' if row[0] not in readable or samespace.table_hidden(relation) else ('gone' if not samespace.table_exists(relation) else 'used') %}
         {% if state == 'used' and not samespace._holds_hashes(relation) %}{% set state = 'unreadable' %}{% endif %}
         {% do found.append({'relation': relation, 'role': row[3], 'ids': (row[4] or '').split(',') | select | list, 'state': state}) %}
         {% if state != 'used' %}
@@ -82,7 +82,7 @@
     {% set row = run_query('select count(*), coalesce(sum(case when ' ~ used ~ ' then 1 else 0 end), 0), coalesce(sum(case when not '
         ~ used ~ ' and ' ~ expired ~ ' then 1 else 0 end), 0) from ' ~ cache ~ ' as c').rows[0] %}
     {% set total, kept, swept = row[0] | int, row[1] | int, row[2] | int %}
-    {% set empty = total == swept and not locked and not samespace._has_relation(relations, suffix) %}
+    {% set empty = total == swept and not locked and not samespace._has_relation(relations, suffix) and samespace.may_drop(cache) %}
     {% if apply %}
         {% do samespace._mark_and_sweep(cache, used, expired, empty) %}
     {% endif %}

@@ -23,7 +23,9 @@
     {% for name in ['key', 'text', 'embedding', 'model_id'] %}
         {% do info.update({name ~ '_sql': samespace._quote(info[name]) if info[name] else none}) %}
     {% endfor %}
-    {% do info.update({'dimension': samespace._known_dimension(info.model_ids)}) %}
+    {% set columns = none if inline else samespace._columns_of(relation) %}
+    {% do info.update({'dimension': samespace._known_dimension(info.model_ids), 'columns': columns,
+                       'key_type': (columns or {}).get(info.key)}) %}
     {{ return(info) }}
 {% endmacro %}
 
@@ -107,6 +109,21 @@
     {#- A CTE says no schema: relations of that name may hold other models elsewhere, so none are claimed. -#}
     {% set model_ids = (rows[0][3] or '').split(',') | select | list if rows | length == 1 else [] %}
     {{ return({'key': rows[0][0], 'text': rows[0][1], 'embedding': rows[0][2], 'model_ids': model_ids, 'role': rows[0][4]}) }}
+{% endmacro %}
+
+
+{#- {name: data type in lower case} of the columns of a relation that is there, else none. One question to the database. -#}
+{% macro _columns_of(relation) %}
+    {% set there = execute and relation is not string and adapter.get_relation(relation.database, relation.schema, relation.identifier) %}
+    {% if not there %}
+        {{ return(none) }}
+    {% endif %}
+    {% set columns = {} %}
+    {% for column in adapter.get_columns_in_relation(there) %}
+        {#- Plain dbt-postgres says no more of types that it does not know. -#}
+        {% do columns.update({column.name: none if column.dtype | lower == 'user-defined' else column.dtype | lower}) %}
+    {% endfor %}
+    {{ return(columns or none) }}
 {% endmacro %}
 
 

@@ -22,3 +22,18 @@
     {% do adapter.drop_relation(existing) %}
     {% do adapter.rename_relation(built, target_relation) %}
 {% endmacro %}
+
+
+{#- Whether a table can get its indexes before it is renamed. -#}
+{% macro renames_indexed_tables() %}
+    {{ return(adapter.dispatch('renames_indexed_tables', 'samespace')()) }}
+{% endmacro %}
+
+{% macro default__renames_indexed_tables() %}
+    {{ return(true) }}
+{% endmacro %}
+
+{#- "Cannot alter entry because there are entries that depend on it." https://duckdb.org/docs/stable/sql/indexes -#}
+{% macro duckdb__renames_indexed_tables() %}
+    {{ return(false) }}
+{% endmacro %}
