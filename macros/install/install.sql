@@ -1,18 +1,18 @@
 {#-
-    Create the functions that need no Python in the package's own schema: similarity, search_by_key, search_by_vector.
-    They stay in the database and serve any client. Run again when an embedding relation or a declared space was added.
+    Create the functions that need no Python in the package's own schema (docs/functions.md). They stay in the database
+    and serve any client. Run again when a declared space was added; on DuckDB also after a new embedding relation.
 -#}
 {% macro install() %}
-    {% set place = samespace._own_table('similarity') %}
     {% if execute %}
-        {% do adapter.create_schema(place) %}
-        {% set relations = samespace._recorded_relations() %}
-        {% for statement in samespace.installed_functions(relations) %}
-            {% do run_query(statement) %}
+        {% set functions = samespace.installed_functions(samespace._recorded_relations()) %}
+        {#- In one transaction: whoever calls a function meanwhile finds the old ones or the new ones, never a part. -#}
+        {% for sql in functions.statements %}
+            {% call statement('samespace_install', auto_begin=true) %}{{ sql }}{% endcall %}
         {% endfor %}
-        {% do log('samespace.install: similarity, search_by_key and search_by_vector are in ' ~ place.without_identifier()
-            ~ ', for ' ~ (relations | length) ~ (' relation: ' if relations | length == 1 else ' relations: ')
-            ~ (relations | map(attribute='identifier') | join(', ') or 'none'), info=true) %}
+        {% do adapter.commit() %}
+        {% set names = functions.names %}
+        {% do log('samespace.install: ' ~ (names[:-1] | join(', ')) ~ ' and ' ~ names[-1] ~ ' are in '
+            ~ samespace._own_table('similarity').without_identifier() ~ ', for ' ~ functions.then, info=true) %}
     {% endif %}
 {% endmacro %}
 
