@@ -26,7 +26,7 @@ __samespace_members as (
         member.model_id,
         member.similarity_to_centroid,
         rows_with_text.{{ info.text_sql or 'text' }} as text
-    from {{ clusters }} as member
+    from (select * from {{ clusters }}) as member
     inner join (select * from {{ info.sql }}) as rows_with_text
         on rows_with_text.{{ info.key_sql }} = member.key
         and {{ samespace.exact_text('rows_with_text.' ~ info.model_id_sql) }} = {{ samespace.exact_text('member.model_id') }}
@@ -61,7 +61,7 @@ __samespace_sizes as (
         space,
         cluster_id,
         count(*) as size,
-        min(model_id) as model_id
+        min({{ samespace.sort_key('model_id', 'text') }}) as model_id
     from __samespace_members
     group by space, cluster_id
 ),
@@ -88,7 +88,7 @@ __samespace_scored as (
 __samespace_ranked as (
     select
         *,
-        row_number() over (partition by space, cluster_id order by score desc, word) as place
+        row_number() over (partition by space, cluster_id order by score desc, {{ samespace.sort_key('word', 'text') }}) as place
     from __samespace_scored
 ),
 
@@ -107,7 +107,10 @@ __samespace_examples as (
         space,
         cluster_id,
         key as example_key,
-        row_number() over (partition by space, cluster_id order by similarity_to_centroid desc, key, model_id) as place
+        row_number() over (
+            partition by space, cluster_id
+            order by similarity_to_centroid desc, {{ samespace.sort_key('key', info.key_type) }}, {{ samespace.sort_key('model_id', 'text') }}
+        ) as place
     from __samespace_members
 ),
 
@@ -148,7 +151,7 @@ select {{ samespace._stop_if([['ids.unknown is not null', message]]) }} as passe
         select
             (
                 select string_agg(distinct member.model_id, ', ')
-                from {{ clusters }} as member
+                from (select * from {{ clusters }}) as member
                 where not exists (
                     select 1
                     from (select distinct {{ samespace.exact_text(info.model_id_sql) }} as id from {{ info.sql }}) as known

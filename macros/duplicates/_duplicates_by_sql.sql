@@ -5,7 +5,7 @@
     `compared` keeps the exact similarity out of the join (8 times the time): it is for the pairs that the fast one lets through.
 -#}
 {% macro _duplicates_by_sql(info, threshold, linkage, order_by, where) %}
-{% set order = (order_by ~ ', ' if order_by else '') ~ info.key_sql ~ ', ' ~ info.model_id_sql %}
+{% set order = (order_by ~ ', ' if order_by else '') ~ samespace._row_order(info) %}
 {% set sql %}
 with recursive __samespace_usable as (
     select
@@ -38,7 +38,7 @@ __samespace_scored as (
         earlier.place as earlier,
         later.place as later,
         earlier.model_id,
-        round({{ samespace.cosine_similarity_exact('earlier.embedding', 'later.embedding') }}, 6) as similarity,
+        {{ samespace.rounded(samespace.cosine_similarity_exact('earlier.embedding', 'later.embedding')) }} as similarity,
         count(*) over () as compared
     from __samespace_rows as earlier
     inner join __samespace_rows as later
@@ -78,7 +78,7 @@ __samespace_grouped as (
         member.*,
         canonical.key as canonical_key,
         count(*) over (partition by member.head) as group_size,
-        round({{ samespace.cosine_similarity_exact('member.embedding', 'canonical.embedding') }}, 6) as similarity_to_canonical
+        {{ samespace.rounded(samespace.cosine_similarity_exact('member.embedding', 'canonical.embedding')) }} as similarity_to_canonical
     from __samespace_assigned as member
     inner join __samespace_rows as canonical
         on canonical.place = member.head and {{ samespace.same_space('canonical.model_id', 'member.model_id') }}

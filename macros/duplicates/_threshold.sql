@@ -34,7 +34,7 @@
     {% set unnamed = samespace.string_literal('samespace.' ~ macro ~ ': threshold names ' ~ (threshold.keys() | join(', '))
         ~ ', but the relation also holds ') ~ ' || ' ~ model_id %}
     {{ return('(case ' ~ samespace.space_of(model_id) ~ ' ' ~ (branches | join(' ')) ~ ' else case when '
-        ~ samespace.error_if('true', unnamed) ~ ' then null end end)') }}
+        ~ samespace.error_if('true', unnamed) ~ ' then cast(null as double precision) end end)') }}
 {% endmacro %}
 
 

@@ -76,14 +76,14 @@ __samespace_scored as (
     select
         left_row.key as left_key,
         right_row.key as right_key,
-        round({{ samespace.cosine_similarity_exact('left_row.embedding', 'right_row.embedding') }}, 6) as similarity,
+        {{ samespace.rounded(samespace.cosine_similarity_exact('left_row.embedding', 'right_row.embedding')) }} as similarity,
         left_row.model_id as left_model_id,
         right_row.model_id as right_model_id,
         count(*) over () as compared
     from __samespace_rows as left_row
     inner join __samespace_rows as right_row
         on {{ samespace.same_space('left_row.model_id', 'right_row.model_id') }}
-        and left_row.key < right_row.key
+        and {{ samespace.sorts_before('left_row.key', 'right_row.key', info.key_type) }}
     where {{ samespace.cosine_similarity('left_row.embedding', 'right_row.embedding') }}
         >= {{ samespace._threshold_sql(threshold, 'duplicate_pairs', 'left_row.model_id') }} - 0.0001
 ),

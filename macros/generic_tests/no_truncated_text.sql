@@ -75,7 +75,8 @@ select * from final
     {% set last = '(select truncated, rows - nulls as texts from ' ~ samespace._own_table('embedding_runs') ~ ' where relation = '
         ~ samespace.string_literal(info.relation) ~ ' and model_id = ' ~ samespace.string_literal(spec.model_id)
         ~ ' order by finished_at desc limit 1)' %}
-    {% set id = samespace.string_literal(spec.model_id) %}
-    {{ return('select null as key, ' ~ id ~ ' as model_id, true as truncated, truncated as texts from ' ~ last ~ ' as run'
-        ~ ' union all select null as key, ' ~ id ~ ' as model_id, false as truncated, texts - truncated as texts from ' ~ last ~ ' as run') }}
+    {#- No row says which texts they were: a NULL of the key's type. -#}
+    {% set row = 'select (select ' ~ info.key_sql ~ ' from ' ~ info.sql ~ ' where false) as key, ' ~ samespace.string_literal(spec.model_id) ~ ' as model_id, ' %}
+    {{ return(row ~ 'true as truncated, truncated as texts from ' ~ last ~ ' as run union all ' ~ row
+        ~ 'false as truncated, texts - truncated as texts from ' ~ last ~ ' as run') }}
 {% endmacro %}

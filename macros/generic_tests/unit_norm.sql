@@ -3,7 +3,7 @@
 {% set embedding = column_name or 'embedding' %}
 with __samespace_lengths as (
     select
-        {{ samespace.star_except('r', [embedding]) }},
+        {{ samespace.star_except('r', [embedding], samespace._columns_of(model)) }},
         {{ samespace.vector_norm('r.' ~ embedding) }} as norm
     from (select * from {{ model }}) as r
     where r.{{ embedding }} is not null

@@ -11,3 +11,8 @@
 {% macro duckdb__content_hash(text) %}
     {{ return('sha256(' ~ text ~ ')') }}
 {% endmacro %}
+
+{#- https://www.postgresql.org/docs/current/functions-binarystring.html -#}
+{% macro postgres__content_hash(text) %}
+    {{ return("encode(sha256(convert_to(" ~ text ~ ", 'UTF8')), 'hex')") }}
+{% endmacro %}

@@ -11,3 +11,9 @@
 {% macro duckdb__cosine_similarity(left, right) %}
     {{ return('array_cosine_similarity(' ~ left ~ ', ' ~ right ~ ')') }}
 {% endmacro %}
+
+{#- least() takes NaN, the distance to a zero vector, for the largest number: such a vector gets -1 as on DuckDB. Never an
+    index, which serves a bare distance only: exact. https://github.com/pgvector/pgvector#distances -#}
+{% macro postgres__cosine_similarity(left, right) %}
+    {{ return('(1 - least(' ~ samespace._pgvector(left) ~ ' <=> ' ~ samespace._pgvector(right) ~ ', 2))') }}
+{% endmacro %}

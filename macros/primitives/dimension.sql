@@ -11,3 +11,9 @@
 {% macro duckdb__dimension(embedding) %}
     {{ return('len(' ~ embedding ~ ')') }}
 {% endmacro %}
+
+{#- Arrays may have any length and hold what pgvector refuses. https://github.com/pgvector/pgvector#vector-functions -#}
+{% macro postgres__dimension(embedding) %}
+    {{ return('(case when ' ~ samespace._is_array(embedding) ~ ' then cardinality(cast(' ~ embedding ~ ' as real[])) else vector_dims('
+        ~ samespace._pgvector(embedding) ~ ') end)') }}
+{% endmacro %}

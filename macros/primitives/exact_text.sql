@@ -11,3 +11,8 @@
 {% macro duckdb__exact_text(expression) %}
     {{ return('(cast(' ~ expression ~ ' as varchar) collate c)') }}
 {% endmacro %}
+
+{#- https://www.postgresql.org/docs/current/collation.html -#}
+{% macro postgres__exact_text(expression) %}
+    {{ return('(cast(' ~ expression ~ ' as text) collate "C")') }}
+{% endmacro %}

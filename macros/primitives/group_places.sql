@@ -16,7 +16,7 @@
     table several times. https://duckdb.org/docs/stable/sql/query_syntax/with#recursive-ctes
 -#}
 {% macro duckdb__group_places(edges, linkage) %}
-{% set canonical %}
+{% set rounds %}
 __samespace_open as (
     select
         place,
@@ -42,8 +42,62 @@ __samespace_open as (
         from waiting
         where waiting.place not in (select place from covered)
     )
+)
+{%- endset %}
+{{ return(rounds ~ ',\n\n' ~ samespace._heads_by_round(edges) if linkage == 'canonical' else samespace._heads_by_reach(edges)) }}
+{% endmacro %}
+
+{#- The recursive part may name its working table once, so a round is one row that holds its open places in an array.
+    https://www.postgresql.org/docs/current/queries-with.html#QUERIES-WITH-RECURSIVE -#}
+{% macro postgres__group_places(edges, linkage) %}
+{% set rounds %}
+__samespace_rounds as (
+    select
+        0 as round,
+        array_agg(place) as places
+    from (select earlier as place from {{ edges }} union select later as place from {{ edges }}) as touched
+    union all
+    select
+        last_round.round + 1 as round,
+        next_round.places
+    from __samespace_rounds as last_round
+    cross join lateral (
+        with still_open as (
+            select unnest(last_round.places) as place
+        ),
+        waiting as (
+            select distinct edge.later as place
+            from {{ edges }} as edge
+            inner join still_open as earlier on earlier.place = edge.earlier
+            inner join still_open as later on later.place = edge.later
+        ),
+        covered as (
+            select edge.later as place
+            from {{ edges }} as edge
+            inner join still_open as earlier on earlier.place = edge.earlier
+            where edge.earlier not in (select place from waiting)
+        )
+        select array_agg(waiting.place) as places
+        from waiting
+        where waiting.place not in (select place from covered)
+    ) as next_round
+    where next_round.places is not null
 ),
 
+__samespace_open as (
+    select
+        unnest(places) as place,
+        round
+    from __samespace_rounds
+)
+{%- endset %}
+{{ return(rounds ~ ',\n\n' ~ samespace._heads_by_round(edges) if linkage == 'canonical' else samespace._heads_by_reach(edges)) }}
+{% endmacro %}
+
+
+{#- CTEs after __samespace_open (place, round: the rounds in which a place was open). -#}
+{% macro _heads_by_round(edges) %}
+{% set sql %}
 __samespace_last_round as (
     select
         place,
@@ -77,7 +131,13 @@ __samespace_heads as (
     where choice = 1
 )
 {%- endset %}
-{% set components %}
+{{ return(sql) }}
+{% endmacro %}
+
+
+{#- components: everything that a chain of edges reaches belongs to its smallest place. -#}
+{% macro _heads_by_reach(edges) %}
+{% set sql %}
 __samespace_reached as (
     select
         earlier as place,
@@ -100,5 +160,5 @@ __samespace_heads as (
     group by place
 )
 {%- endset %}
-{{ return(canonical if linkage == 'canonical' else components) }}
+{{ return(sql) }}
 {% endmacro %}

@@ -11,3 +11,8 @@
 {% macro duckdb__inner_product(left, right) %}
     {{ return('array_inner_product(' ~ left ~ ', ' ~ right ~ ')') }}
 {% endmacro %}
+
+{#- `<#>` is the negative inner product. https://github.com/pgvector/pgvector#vector-operators -#}
+{% macro postgres__inner_product(left, right) %}
+    {{ return('(-(' ~ samespace._pgvector(left) ~ ' <#> ' ~ samespace._pgvector(right) ~ '))') }}
+{% endmacro %}

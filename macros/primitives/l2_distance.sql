@@ -11,3 +11,8 @@
 {% macro duckdb__l2_distance(left, right) %}
     {{ return('array_distance(' ~ left ~ ', ' ~ right ~ ')') }}
 {% endmacro %}
+
+{#- https://github.com/pgvector/pgvector#vector-operators -#}
+{% macro postgres__l2_distance(left, right) %}
+    {{ return('(' ~ samespace._pgvector(left) ~ ' <-> ' ~ samespace._pgvector(right) ~ ')') }}
+{% endmacro %}

@@ -33,3 +33,22 @@
 {%- endset %}
 {{ return(sql) }}
 {% endmacro %}
+
+{#- Ordered by a number that no index knows; a top-n sort keeps `amount` rows per query.
+    https://www.postgresql.org/docs/current/queries-table-expressions.html#QUERIES-LATERAL -#}
+{% macro postgres__nearest_candidates(queries, rows, condition, amount) %}
+{% set sql %}
+    select
+        q.ordinal as query,
+        best.ordinal as neighbour
+    from {{ queries }} as q
+    cross join lateral (
+        select n.ordinal
+        from {{ rows }} as n
+        where {{ condition }}
+        order by round({{ samespace.cosine_similarity('n.embedding', 'q.embedding') }} * 1000000) desc, n.ordinal
+        limit {{ amount }}
+    ) as best
+{%- endset %}
+{{ return(sql) }}
+{% endmacro %}

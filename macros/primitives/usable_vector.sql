@@ -13,3 +13,9 @@
     {% set square = 'list_inner_product(cast(' ~ vector ~ ' as double[]), cast(' ~ vector ~ ' as double[]))' %}
     {{ return('(case when ' ~ vector ~ ' is null then false else isfinite(' ~ square ~ ') and ' ~ square ~ ' > 0 end)') }}
 {% endmacro %}
+
+{#- pgvector refuses NaN and infinity; arrays hold them. https://github.com/pgvector/pgvector#vector-functions -#}
+{% macro postgres__usable_vector(vector) %}
+    {{ return('(case when ' ~ samespace._is_array(vector) ~ " then (select coalesce(bool_and(coalesce(abs(x) < 'Infinity', false)) and bool_or(x <> 0), false) "
+        ~ 'from unnest(cast(' ~ vector ~ ' as real[])) as x) else coalesce(vector_norm(' ~ samespace._pgvector(vector) ~ ') > 0, false) end)') }}
+{% endmacro %}

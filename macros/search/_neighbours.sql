@@ -46,11 +46,17 @@ select
         {{ info.key_sql }} as key,
         {{ info.model_id_sql }} as model_id,
         {{ info.embedding_sql }} as embedding,
-        row_number() over (order by {{ info.key_sql }}, {{ info.model_id_sql }}) as ordinal
+        row_number() over (order by {{ samespace._row_order(info) }}) as ordinal
     from {{ info.sql }}
     where {{ samespace.usable_vector(info.embedding_sql) }}{{ ' and (' ~ where ~ '\n)' if where else '' }}
 {%- endset %}
 {{ return(sql) }}
+{% endmacro %}
+
+
+{#- SQL of the order of rows: by key, then by model_id. `alias` ends in a dot where there is one. -#}
+{% macro _row_order(info, alias='') %}
+    {{ return(samespace.sort_key(alias ~ info.key_sql, info.key_type) ~ ', ' ~ samespace.sort_key(alias ~ info.model_id_sql, 'text')) }}
 {% endmacro %}
 
 
@@ -64,8 +70,8 @@ select
 select {{ samespace._stop_if([['held is not null and asked is not null and same = 0', message]]) }} as passed
     from (
         select
-            (select string_agg(coalesce(model_id, 'NULL'), ', ' order by model_id) from __samespace_held) as held,
-            (select string_agg(coalesce(model_id, 'NULL'), ', ' order by model_id) from __samespace_asked) as asked,
+            (select string_agg(coalesce(model_id, 'NULL'), ', ' order by {{ samespace.sort_key('model_id', 'text') }}) from __samespace_held) as held,
+            (select string_agg(coalesce(model_id, 'NULL'), ', ' order by {{ samespace.sort_key('model_id', 'text') }}) from __samespace_asked) as asked,
             (
                 select count(*)
                 from __samespace_held as h

@@ -16,12 +16,12 @@
     {% if not execute or info.inline or flags.WHICH not in ['run', 'build', 'retry', 'show'] %}
         {{ return(held) }}
     {% endif %}
-    {% set existing = adapter.get_relation(info.relation.database, info.relation.schema, info.relation.identifier) %}
-    {% if existing is none %}
+    {% if info.columns is none %}
         {{ return(held) }}
     {% endif %}
-    {{ samespace._check_relation_columns(macro, info, adapter.get_columns_in_relation(existing) | map(attribute='name') | map('lower') | list, added) }}
-    {% for row in run_query('select ' ~ info.model_id_sql ~ ', count(*) from ' ~ info.sql ~ ' group by 1 order by 1').rows %}
+    {{ samespace._check_relation_columns(macro, info, info.columns | map('lower') | list, added) }}
+    {% for row in run_query('select ' ~ info.model_id_sql ~ ', count(*) from ' ~ info.sql ~ ' group by 1 order by '
+        ~ samespace.sort_key(info.model_id_sql, 'text')).rows %}
         {% do held.update({row[0]: row[1] | int}) %}
     {% endfor %}
     {{ return(held) }}
@@ -92,9 +92,10 @@
 
 {#- SQL: the sentence of a refused comparison, with ids that only the rows know. -#}
 {% macro _different_spaces_sql(macro, left_title, left_ids_sql, right_title, right_ids_sql) %}
-    {% set sentence = 'samespace.' ~ macro ~ ': ' ~ samespace._different_spaces(left_title, ['<<left>>'], right_title, ['<<right>>']) %}
-    {% set literal = samespace.string_literal(sentence) %}
+    {% set sentence = 'samespace.' ~ macro ~ ': ' ~ samespace._different_spaces(left_title, ['<<ids>>'], right_title, ['<<ids>>']) %}
+    {% set parts = [] %}
+    {% for part in sentence.split('<<ids>>') %}{% do parts.append(samespace.string_literal(part)) %}{% endfor %}
     {#- A row without a model_id must not make the whole sentence NULL. -#}
-    {{ return('(' ~ literal.replace('<<left>>', "' || coalesce(" ~ left_ids_sql ~ ", 'NULL') || '")
-        .replace('<<right>>', "' || coalesce(" ~ right_ids_sql ~ ", 'NULL') || '") ~ ')') }}
+    {{ return('(' ~ parts[0] ~ ' || coalesce(' ~ left_ids_sql ~ ", 'NULL') || " ~ parts[1] ~ ' || coalesce(' ~ right_ids_sql
+        ~ ", 'NULL') || " ~ parts[2] ~ ')') }}
 {% endmacro %}

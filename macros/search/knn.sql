@@ -10,9 +10,15 @@
     {{ samespace._check_args('knn', [
         {'name': 'k', 'value': k, 'rule': 'positive_integer'},
         {'name': 'where', 'value': where, 'rule': 'optional_text'},
+        {'name': 'method', 'value': method, 'rule': 'one_of', 'allowed': ['auto', 'sql', 'kernel', 'index']},
     ]) }}
     {% set sides = samespace._two_sides('knn', relation, queries, key, embedding, queries_key, queries_embedding) %}
-    {% if samespace._use_kernel('knn', method, 'knn', sides.infos) %}
+    {% set ids = samespace._held_ids('knn', sides.info).keys() | reject('none') | list if method == 'index' else [] %}
+    {% set plan = samespace._index_plan('knn', sides.info, ids, k, where, 'index') if method == 'index' else none %}
+    {% if plan %}
+        {{ return(samespace._knn_by_index(sides, k, where, plan)) }}
+    {% endif %}
+    {% if samespace._use_kernel('knn', 'auto' if method == 'index' else method, 'knn', sides.infos) %}
         {{ return(samespace._knn_by_kernel(sides, k, where)) }}
     {% endif %}
     {% for info in sides.infos %}{{ samespace._say_left_out('knn', info) }}{% endfor %}
@@ -64,7 +70,7 @@ __samespace_scored as (
     select
         c.query,
         c.neighbour,
-        round({{ samespace.cosine_similarity_exact('q.embedding', 'n.embedding') }}, 6) as similarity
+        {{ samespace.rounded(samespace.cosine_similarity_exact('q.embedding', 'n.embedding')) }} as similarity
     from __samespace_guarded as c
     inner join __samespace_queries as q on q.ordinal = c.query
     inner join __samespace_rows as n on n.ordinal = c.neighbour

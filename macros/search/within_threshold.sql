@@ -57,7 +57,7 @@ __samespace_scored as (
     select
         q.ordinal as query,
         n.ordinal as neighbour,
-        round({{ samespace.cosine_similarity_exact('q.embedding', 'n.embedding') }}, 6) as similarity,
+        {{ samespace.rounded(samespace.cosine_similarity_exact('q.embedding', 'n.embedding')) }} as similarity,
         {{ limit }} as least
     from __samespace_queries as q
     inner join __samespace_rows as n on {{ samespace._meets(sides) }}

@@ -33,7 +33,7 @@ final as (
     group by model_id, reason
 )
 
-select * from final order by model_id, reason
+select * from final order by {{ samespace.sort_key('model_id', 'text') }}, reason
 {%- endset %}
     {{ return(sql) }}
 {% endmacro %}
