@@ -1,6 +1,7 @@
-# Everything happens inside this folder: packages go to .venv, nothing else of the machine is touched.
+# Everything happens inside this folder: packages go to .venv, nothing else of the machine is touched. One exception:
+# PostgreSQL refuses root, so for root an account 'pgserver' is made and let through the folders above this one.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check static docs bench test-matrix clean
+.PHONY: help demo known-target psql test check static docs bench test-matrix clean
 SHELL := /bin/bash
 
 # The first Python from 3.10 to 3.13 (the versions with pins) that can also build an environment.
@@ -17,9 +18,14 @@ PIP := PIP_CONSTRAINT=constraints.txt PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/pyt
 MATRIX ?=
 PYTEST ?=
 
+# What `make demo` runs on, and the set of packages that it takes.
+TARGET ?= duckdb
+TARGETS := duckdb pgvector
+DEMO := .venv/.demo$(if $(filter pgvector,$(TARGET)),-pgvector)
+
 export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 export DO_NOT_TRACK := 1
-export CSV KEY TEXT QUERY THRESHOLD
+export TARGET CSV KEY TEXT QUERY THRESHOLD SQL
 
 help:  ## show this list
 	@echo "samespace: make <target>"
@@ -27,13 +33,20 @@ help:  ## show this list
 	@echo
 	@echo "  make demo CSV=<file.csv|parquet> KEY=<column> TEXT=<column>    the demo on your own file"
 	@echo "       ... QUERY='what to search for' THRESHOLD=0.85                   (both optional)"
+	@echo "  make demo TARGET=pgvector ...                                  the same on an embedded PostgreSQL 16"
 	@echo "  make test PYTEST='-k search'                                   arguments for pytest"
 
-demo: .venv/.demo  ## embed, search, deduplicate and cluster the demo's tickets, or your own file
+demo: known-target $(DEMO)  ## embed, search, deduplicate and cluster the demo's tickets, or your own file
 	@$(BIN)/python -m samespace.demo
 
+known-target:
+	@test -n "$(filter $(TARGET),$(TARGETS))" || { echo "samespace: there is no TARGET '$(TARGET)'; the demo knows $(TARGETS)." >&2; exit 1; }
+
+psql: .venv/.demo-pgvector  ## SQL on what `make demo TARGET=pgvector` built: a prompt, or SQL="select ..."
+	@$(BIN)/python -m samespace.demo.postgres
+
 test: static  ## all checks, then all tests (no database server, no download of models)
-	@$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST)
+	@$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(PYTEST)
 
 check: static  ## lint, types, dbt parse, generated docs, import layers, repo shape
 	@$(BIN)/python -m pytest -q tests/unit/test_layers.py tests/unit/test_repo_shape.py
@@ -51,11 +64,12 @@ bench: .venv/.dev  ## run the benchmarks (minutes; figures depend on the machine
 	@set -e; for script in $(sort $(wildcard benchmarks/bench_*.py benchmarks/*/bench_*.py)); do \
 		echo "== $$script"; $(BIN)/python "$$script"; done
 
-test-matrix: .venv/.dev  ## the consumer project on other dbt and DuckDB versions (long)
+test-matrix: .venv/.dev  ## the consumer project on other versions of dbt, DuckDB and PostgreSQL (long)
 	@$(BIN)/python tests/matrix.py $(MATRIX)
 
 clean:  ## remove what make and dbt created
 	@rm -rf .venv .matrix .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist target logs dbt_packages
+	@test ! -e .demo/postgres/postmaster.pid || $(BIN)/python -m samespace.demo.postgres true
 	@rm -rf .demo python/*.egg-info demo.duckdb demo.duckdb.wal .demo
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -1,4 +1,4 @@
-"""The demo as `make demo` runs it, on its own tickets and on a file; each twice."""
+"""The demo as `make demo` runs it, on its own tickets and on a file; each twice, on every target."""
 
 from __future__ import annotations
 
@@ -7,11 +7,15 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
+import duckdb
 import pytest
 from harness import REPO
+from samespace.demo.places import TARGETS
 from samespace.demo.tables import WIDTH
 
 pytestmark = [pytest.mark.slow, pytest.mark.real_model]
@@ -21,33 +25,59 @@ Demo = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("demo")
+def folder() -> Iterator[Path]:
+    """Not below pytest's own folder: each pytest that starts closes that to other accounts, and for root
+    PostgreSQL runs under another one."""
+    with tempfile.TemporaryDirectory(prefix="samespace-demo-") as made:
+        yield Path(made)
 
 
 @pytest.fixture(scope="module")
-def demo(folder: Path) -> Demo:
+def start(folder: Path) -> Demo:
     """Run the demo with its database, target and logs in a folder of this test."""
     environment = {
         **os.environ, "SAMESPACE_DUCKDB_PATH": str(folder / "demo.duckdb"),
+        "SAMESPACE_POSTGRES_PATH": str(folder / "postgres"),
         "DBT_TARGET_PATH": str(folder / "target"), "DBT_LOG_PATH": str(folder / "logs"),
         "PYTHONPATH": str(REPO / "python"), "PYTHONIOENCODING": "utf-8",
     }  # fmt: skip
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-m", "samespace.demo", *arguments], cwd=REPO, env=environment,
+            [sys.executable, *arguments], cwd=REPO, env=environment,
             capture_output=True, text=True, encoding="utf-8", timeout=600, check=False,
         )  # fmt: skip
 
     return run
 
 
+@pytest.fixture(scope="module", params=TARGETS)
+def engine(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
 @pytest.fixture(scope="module")
-def first(demo: Demo) -> str:
-    done = demo()
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+def demo(start: Demo, engine: str) -> Demo:
+    return lambda *arguments: start("-m", "samespace.demo", "--target", engine, *arguments)
+
+
+@pytest.fixture(scope="module")
+def first_on(start: Demo) -> Callable[[str], str]:
+    """What the first run on a target printed."""
+
+    @cache
+    def printed(engine: str) -> str:
+        done = start("-m", "samespace.demo", "--target", engine)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert done.stderr == ""
+        return done.stdout
+
+    return printed
+
+
+@pytest.fixture(scope="module")
+def first(first_on: Callable[[str], str], engine: str) -> str:
+    return first_on(engine)
 
 
 def test_it_tells_the_whole_story(first: str) -> None:
@@ -70,6 +100,32 @@ def test_the_readme_shows_this_output(first: str) -> None:
     printed = " ".join(first.split())
     for line in shown[1].splitlines():
         assert " ".join(line.split()) in printed, line
+
+
+def test_both_databases_tell_the_same_story(first_on: Callable[[str], str]) -> None:
+    part = re.compile(r"\n2  Duplicates.*?\n(?=6  |Done in)", re.S)
+    stories = [part.search(first_on(engine)) for engine in TARGETS]
+    assert all(stories)
+    assert len({story[0] for story in stories if story}) == 1
+
+
+def test_what_to_try_next_works(first: str, start: Demo, engine: str, folder: Path) -> None:
+    """The SQL that the demo advises, and a question of one's own, with the server started for each."""
+    if engine == "duckdb":
+        sql = re.findall(r'duckdb \S+ "(.*)"', first)
+        with duckdb.connect(str(folder / "demo.duckdb"), read_only=True) as connection:
+            assert [len(connection.execute(query).fetchall()) for query in sql] == [5, 9]
+        return
+    assert not (folder / "postgres" / "postmaster.pid").exists(), "the server goes on"
+    module = ["-m", "samespace.demo.postgres"]
+    sql = re.findall(r'make psql SQL="(.*)"', first)
+    found = start(*module, "psql", "-XAt", "-c", sql[0])
+    assert found.stdout.count("\n") == 5, found.stdout + found.stderr
+    question = re.search(r'postgres dbt (show) --inline "(.*)"', first)
+    assert question
+    command = ["dbt", "--no-use-colors", question[1], "--profiles-dir", ".", "--inline", question[2]]
+    shown = start(*module, *command)
+    assert shown.stdout.count("minilm@") == 5, shown.stdout + shown.stderr
 
 
 def test_the_second_run_embeds_nothing(first: str, demo: Demo) -> None:

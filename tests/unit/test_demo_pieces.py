@@ -14,6 +14,7 @@ from samespace.demo import project
 from samespace.demo.__main__ import main
 from samespace.demo.dbt import sentence
 from samespace.demo.errors import DemoError
+from samespace.demo.places import DuckDBFile
 from samespace.demo.source import inspect
 from samespace.demo.tables import WIDTH, cells, one_line, shorten, table
 
@@ -108,15 +109,19 @@ def test_the_number_of_clusters_grows_slowly(texts: int, k: int) -> None:
 
 
 def test_the_project_is_ordinary_dbt(file: Path, tmp_path: Path) -> None:
-    built = project.write(inspect(str(file), "id", "Full Text"), 0.9, ["what's \\ this?"], tmp_path / "out")
+    source = inspect(str(file), "id", "Full Text")
+    root = project.folder(source, "duckdb", tmp_path / "out")
+    place = DuckDBFile(root / "demo.duckdb", "main")
+    built = project.write(root, source, place, 0.9, ["what's \\ this?"])
     settings = yaml.safe_load((built.root / "dbt_project.yml").read_text())
     assert set(settings["vars"]["samespace_models"]) == {"minilm", "paraphrase"}
     package = yaml.safe_load((built.root / "packages.yml").read_text())["packages"][0]["local"]
     assert (built.root / package).resolve() == REPO
     assert r"'what\'s \\ this?'" in (built.root / "models" / "search_1.sql").read_text()
-    assert built.database.name == "demo.duckdb"
+    profile = yaml.safe_load((built.root / "profiles.yml").read_text())["file_demo"]
+    assert profile["outputs"][profile["target"]]["path"] == "demo.duckdb"
     before = {path: path.stat().st_mtime_ns for path in built.root.rglob("*.sql")}
-    again = project.write(inspect(str(file), "id", "Full Text"), 0.9, [], tmp_path / "out")
+    again = project.write(root, source, place, 0.9, [])
     assert again == built
     after = {path: path.stat().st_mtime_ns for path in built.root.rglob("*.sql")}
     assert after == {path: at for path, at in before.items() if path.name != "search_1.sql"}

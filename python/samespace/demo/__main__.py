@@ -1,4 +1,4 @@
-"""``python -m samespace.demo [--csv FILE --key COLUMN --text COLUMN]``."""
+"""``python -m samespace.demo [--target duckdb|pgvector] [--csv FILE --key COLUMN --text COLUMN]``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import sys
 from pathlib import Path
 
-from samespace.demo import own_file, tickets
+from samespace.demo import own_file, places, tickets
 from samespace.demo.own_file import Wish
 from samespace.errors import SamespaceError
 
@@ -16,12 +16,14 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the demo; the exit code is 0, 1 after an error that was printed, or 130 after Ctrl-C."""
     chosen = _parser().parse_args(arguments)
     try:
+        places.check(chosen.target)
         if chosen.csv:
+            columns = chosen.key, chosen.text
             own_file.run(
-                Wish(chosen.csv, chosen.key, chosen.text, chosen.threshold, chosen.query, chosen.folder)
+                Wish(chosen.csv, *columns, chosen.threshold, chosen.query, chosen.folder, chosen.target)
             )
         else:
-            tickets.run()
+            tickets.run(chosen.target)
     except SamespaceError as error:
         print(f"\n{error}", file=sys.stderr)
         return 1
@@ -35,9 +37,13 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m samespace.demo",
         description="Embed, deduplicate, cluster and search: the tickets of the repository, or a file. "
-        "make demo hands its variables CSV, KEY, TEXT, THRESHOLD and QUERY over in the environment.",
+        "make demo hands its variables TARGET, CSV, KEY, TEXT, THRESHOLD and QUERY over in the environment.",
     )
     given = os.environ
+    parser.add_argument(
+        "--target", default=given.get("TARGET") or "duckdb", metavar="TARGET",
+        help="duckdb (default), or pgvector: an embedded PostgreSQL",
+    )  # fmt: skip
     parser.add_argument("--csv", metavar="FILE", default=given.get("CSV"), help="a CSV or Parquet file")
     parser.add_argument("--key", metavar="COLUMN", default=given.get("KEY"), help="a unique column")
     parser.add_argument("--text", metavar="COLUMN", default=given.get("TEXT"), help="the column to embed")

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from samespace.demo.errors import DemoError
+from samespace.demo.places import Place
 from samespace.demo.session import END
 from samespace.demo.tables import one_line, shorten
 
@@ -36,10 +37,10 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Project:
-    """A dbt project folder with its own profiles.yml, and the DuckDB file it writes."""
+    """A dbt project folder with its own profiles.yml, and where that leads."""
 
     root: Path
-    database: Path
+    place: Place
 
 
 # After a pull, dbt's partial parse may stop with "'samespace' is undefined"; parsing anew takes 2 s.
@@ -81,8 +82,8 @@ def _environment(project: Project) -> dict[str, str]:
         "PYTHONPATH": os.pathsep.join(filter(None, [here, os.environ.get("PYTHONPATH")])),
         "DBT_PROFILES_DIR": str(project.root),
         "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
-        "SAMESPACE_TARGET": "duckdb",
-        "SAMESPACE_DUCKDB_PATH": str(project.database),
+        "SAMESPACE_TARGET": project.place.target,
+        **project.place.environment,
         # Both models ship in packages: nothing here may wait for a hub.
         "HF_HUB_OFFLINE": "1",
     }
@@ -140,13 +141,7 @@ def _tell_result(data: dict[str, Any], outcome: Outcome, say: Say) -> None:
 
 def explain(errors: list[str], project: Project) -> str:
     """dbt's errors for a person: the usual ones in a sentence, the others as dbt words them."""
-    text = "\n".join(dict.fromkeys(error for error in errors if error))
-    if "Could not set lock on file" in text:
-        return (
-            f"{project.database.name} is open in another program, and DuckDB lets only one program write. "
-            "Close it there and run this again."
-        )
-    return text
+    return project.place.explain("\n".join(dict.fromkeys(error for error in errors if error)))
 
 
 def sentence(errors: list[str]) -> str:

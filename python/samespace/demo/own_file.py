@@ -9,6 +9,9 @@ from pathlib import Path
 
 from samespace.demo import dbt, project
 from samespace.demo.dbt import Project
+from samespace.demo.load import load
+from samespace.demo.places import DATABASE, Place, PostgresSchema, opened
+from samespace.demo.postgres import psql_lines, with_server
 from samespace.demo.report import Relations, Report
 from samespace.demo.screen import Progress, dbt_command, refusal, require, say, section, short_path
 from samespace.demo.source import Source, inspect
@@ -28,6 +31,7 @@ class Wish:
     threshold: float
     queries: list[str]
     folder: Path | None = None
+    target: str = "duckdb"
 
 
 def run(wish: Wish) -> None:
@@ -35,8 +39,17 @@ def run(wish: Wish) -> None:
     started = time.monotonic()
     source = inspect(wish.file, wish.key, wish.text)
     say(f"samespace demo on {source.path.name}: {_summary(source)}")
-    built = project.write(source, wish.threshold, wish.queries, wish.folder)
+    root = project.folder(source, wish.target, wish.folder)
     _announce(source)
+    schema = project.schema(root, wish.target)
+    with opened(wish.target, root / "demo.duckdb", schema) as place:
+        built = project.write(root, source, place, wish.threshold, wish.queries)
+        _build(built, source, wish)
+        _next(source, built, time.monotonic() - started)
+
+
+def _build(built: Project, source: Source, wish: Wish) -> None:
+    _load(source, built.place)
     say(f"\ndbt build in {short_path(built.root)}")
     commands = [dbt.BUILD, ["run-operation", "samespace.install"]]
     if not project.is_installed(built):
@@ -44,18 +57,25 @@ def run(wish: Wish) -> None:
     outcomes = dbt.run(built, [*commands, ["show", "--inline", MISTAKE]], say, Progress())
     for outcome in outcomes[: len(commands)]:
         require(outcome, built)
+    schema = built.place.schema
     relations = Relations(
-        embeddings="main.embeddings", duplicates="main.duplicates", clusters="main.clusters",
-        labels="main.cluster_labels", key=source.key, text=source.text, noun="texts",
+        embeddings=f"{schema}.embeddings", duplicates=f"{schema}.duplicates",
+        clusters=f"{schema}.clusters", labels=f"{schema}.cluster_labels",
+        key=source.key, text=source.text, noun="texts",
     )  # fmt: skip
-    report = Report(built.database, relations)
+    report = Report(built.place.read(), relations)
     try:
-        _print(report, source, wish.threshold, wish.queries)
+        _print(report, source, wish.threshold, wish.queries, schema)
         lines = ["  These rows, asked with a query of another model of 384 numbers:"]
         section("5  The mistake", [*lines, *refusal(MISTAKE, outcomes[-1])])
     finally:
         report.close()
-    _next(source, built, time.monotonic() - started)
+
+
+def _load(source: Source, place: Place) -> None:
+    if isinstance(place, PostgresSchema):
+        rows, seconds = load(source, place.server.url(DATABASE), place.schema, project.ROWS)
+        say(f"\n{source.path.name} into {place.schema}.{project.ROWS}: COPY {rows:,}, {seconds:.1f} s")
 
 
 def _summary(source: Source) -> str:
@@ -75,7 +95,7 @@ def _duration(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} minutes"
 
 
-def _print(report: Report, source: Source, threshold: float, queries: list[str]) -> None:
+def _print(report: Report, source: Source, threshold: float, queries: list[str], schema: str) -> None:
     section("1  Embedded", report.embedded())
     section(f"2  Duplicates: similarity {threshold} or more", report.duplicates())
     k = project.cluster_count(source.texts)
@@ -85,7 +105,7 @@ def _print(report: Report, source: Source, threshold: float, queries: list[str])
     if queries:
         section("4  Search by meaning", [])
         for number, query in enumerate(queries, start=1):
-            section(f'  "{shorten(one_line(query), 90)}"', report.search(f"main.search_{number}"))
+            section(f'  "{shorten(one_line(query), 90)}"', report.search(f"{schema}.search_{number}"))
         return
     section("4  Rows most similar to the middle of the three largest clusters", [])
     for key, text in report.largest_clusters():
@@ -93,16 +113,33 @@ def _print(report: Report, source: Source, threshold: float, queries: list[str])
 
 
 def _next(source: Source, built: Project, seconds: float) -> None:
-    file, root = short_path(built.database), short_path(built.root)
+    root, place = short_path(built.root), built.place
     again = shlex.join([f"CSV={short_path(source.path)}", f"KEY={source.key}", f"TEXT={source.text}"])
-    section(
-        f"Done in {seconds:.0f} s. Everything is in {file}. Try next:",
-        [
+    target = "" if place.target == "duckdb" else f"TARGET={place.target} "
+    dbt_show = f'show --inline "{QUESTION}"'
+    largest = "duplicates order by group_size desc, group_id limit 20"
+    if isinstance(place, PostgresSchema):
+        tables = f"The tables are in the schema {place.schema} of {short_path(place.home)}."
+        lines = [
+            *psql_lines(place, f"select * from {place.schema}.{largest}"),
+            *_others(again, target, root),
+            f"    cd {root} && {with_server(built.root)} dbt {dbt_show}",
+        ]
+    else:
+        file = short_path(place.home)
+        tables = f"Everything is in {file}."
+        lines = [
             "  any SQL client, no Python:",
-            f'    duckdb {file} "from duplicates order by group_size desc, group_id limit 20"',
-            "  other groups, a question of your own:",
-            f"    make demo {again} THRESHOLD=0.85 QUERY='your question'",
-            f"  {root} is an ordinary dbt project; its models are yours to change:",
-            f'    cd {root} && {dbt_command(built.root)} show --inline "{QUESTION}"',
-        ],
-    )
+            f'    duckdb {file} "from {largest}"',
+            *_others(again, target, root),
+            f"    cd {root} && {dbt_command(built.root)} {dbt_show}",
+        ]
+    section(f"Done in {seconds:.0f} s. {tables} Try next:", lines)
+
+
+def _others(again: str, target: str, root: str) -> list[str]:
+    return [
+        "  other groups, a question of your own:",
+        f"    make demo {target}{again} THRESHOLD=0.85 QUERY='your question'",
+        f"  {root} is an ordinary dbt project; its models are yours to change:",
+    ]

@@ -13,10 +13,12 @@ from typing import Any
 
 from samespace.demo.dbt import Project
 from samespace.demo.errors import DemoError
+from samespace.demo.places import Place
 from samespace.demo.source import Source, quote
 
 REPO = Path(__file__).resolve().parents[3]
 MAX_CLUSTERS = 50
+ROWS = "source_rows"
 
 
 def repository() -> Path:
@@ -31,16 +33,31 @@ def cluster_count(texts: int) -> int:
     return min(texts, max(2, min(MAX_CLUSTERS, round(math.sqrt(texts / 2)))))
 
 
-def write(source: Source, threshold: float, queries: list[str], folder: Path | None = None) -> Project:
-    """Write the project's files below ``folder`` (unchanged ones are left alone: dbt then parses little)."""
-    repo = repository()
-    root = (folder or repo / ".demo").resolve() / _folder_name(source)
-    for name, text in _files(source, threshold, queries, os.path.relpath(repo, root)).items():
+def folder(source: Source, target: str, parent: Path | None = None) -> Path:
+    """Where the project of a file goes: its own folder per file, columns and target."""
+    identity = json.dumps([str(source.path), source.key, source.text])
+    slug = re.sub(r"[^a-z0-9]+", "_", source.path.stem.lower()).strip("_") or "file"
+    name = f"{slug}-{hashlib.sha256(identity.encode()).hexdigest()[:4]}"
+    return (parent or repository() / ".demo").resolve() / (name if target == "duckdb" else f"{name}-{target}")
+
+
+def schema(root: Path, target: str) -> str:
+    """The schema of a file's tables. A DuckDB file holds one file only; a server has one schema for each."""
+    if target == "duckdb":
+        return "main"
+    slug, _, digest = root.name.removesuffix(f"-{target}").rpartition("-")
+    return f"file_{slug[:50]}_{digest}"
+
+
+def write(root: Path, source: Source, place: Place, threshold: float, queries: list[str]) -> Project:
+    """Write the project's files below ``root`` (unchanged ones are left alone: dbt then parses little)."""
+    package = os.path.relpath(repository(), root)
+    for name, text in _files(source, place, threshold, queries, package).items():
         _write(root / name, text)
     for file in (root / "models").glob("search_*.sql"):
         if int(file.stem.split("_")[1]) > len(queries):
             file.unlink()
-    return Project(root, root / "demo.duckdb")
+    return Project(root, place)
 
 
 def is_installed(project: Project) -> bool:
@@ -48,13 +65,9 @@ def is_installed(project: Project) -> bool:
     return (project.root / "dbt_packages" / "samespace" / "dbt_project.yml").is_file()
 
 
-def _folder_name(source: Source) -> str:
-    identity = json.dumps([str(source.path), source.key, source.text])
-    slug = re.sub(r"[^a-z0-9]+", "_", source.path.stem.lower()).strip("_") or "file"
-    return f"{slug}-{hashlib.sha256(identity.encode()).hexdigest()[:4]}"
-
-
-def _files(source: Source, threshold: float, queries: list[str], package: str) -> dict[str, str]:
+def _files(
+    source: Source, place: Place, threshold: float, queries: list[str], package: str
+) -> dict[str, str]:
     files = {
         "dbt_project.yml": _yaml(
             {
@@ -65,11 +78,11 @@ def _files(source: Source, threshold: float, queries: list[str], package: str) -
             }
         ),
         "packages.yml": _yaml({"packages": [{"local": package}]}),
-        "profiles.yml": _yaml({"file_demo": {"target": "duckdb", "outputs": {"duckdb": {
-            "type": "duckdb", "path": "demo.duckdb", "threads": 2,
-            "plugins": [{"module": "samespace.duckdb_plugin"}],
-        }}}}),
-        **{f"models/{name}.sql": text for name, text in _models(source, threshold).items()},
+        "profiles.yml": _yaml(
+            {"file_demo": {"target": place.target, "outputs": {place.target: place.output}}}
+        ),
+        **_rows(source, place),
+        **{f"models/{name}.sql": text for name, text in _models(source, threshold, place).items()},
     }  # fmt: skip
     for number, query in enumerate(queries, start=1):
         body = f"{{{{ samespace.search(ref('embeddings'), {_jinja(query)}, k=5) }}}}\n"
@@ -77,20 +90,27 @@ def _files(source: Source, threshold: float, queries: list[str], package: str) -
     return files
 
 
-def _models(source: Source, threshold: float) -> dict[str, str]:
+def _rows(source: Source, place: Place) -> dict[str, str]:
+    """DuckDB reads the file itself; another database finds its rows in a table that was loaded."""
+    if place.target == "duckdb":
+        return {
+            "models/source_rows.sql": "{{ config(materialized='table') }}\n\n"
+            f"select * from {source.scan}\n"
+        }
+    loaded = {"name": "file", "schema": place.schema, "tables": [{"name": ROWS}]}
+    return {"models/_sources.yml": _yaml({"version": 2, "sources": [loaded]})}
+
+
+def _models(source: Source, threshold: float, place: Place) -> dict[str, str]:
+    rows = f"ref('{ROWS}')" if place.target == "duckdb" else f"source('file', '{ROWS}')"
     key, text = _jinja(source.key), _jinja(source.text)
     columns = ", ".join(dict.fromkeys([quote(source.key), quote(source.text)]))
     k = cluster_count(source.texts)
     bodies = {
-        "source_rows": f"""
-            {{{{ config(materialized='table') }}}}
-
-            select * from {source.scan}
-            """,
         "embeddings": f"""
             {{{{ config(materialized='embedding', model='minilm', key={key}, text={text}) }}}}
 
-            select {columns} from {{{{ ref('source_rows') }}}}
+            select {columns} from {{{{ {rows} }}}}
             """,
         "duplicates": f"""
             {{{{ config(materialized='table') }}}}

@@ -1,18 +1,14 @@
-"""The tables of the demo, read from the finished DuckDB file without dbt and without a model."""
+"""The tables of the demo, in SQL that every database of the demo understands."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from samespace.demo.readers import Reader, Rows
 from samespace.demo.source import quote
 from samespace.demo.tables import table
 
-if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
-
-Rows = list[tuple[Any, ...]]
 _MEMBERS = 4
 
 # Some of the largest and some of the most varied groups; of each the row to keep and what differs most.
@@ -46,7 +42,7 @@ _GROUPS = """
     select
         case when number = 1 then cast(group_id as varchar) end,
         cast(key as varchar),
-        case when is_canonical then 'keep' else format('{{:.3f}}', similarity_to_canonical) end,
+        case when not is_canonical then similarity_to_canonical end,
         value
     from members
     where number <= {members}
@@ -71,31 +67,28 @@ class Relations:
 class Report:
     """Reads one database. Every method returns the lines of one section."""
 
-    def __init__(self, database: Path, relations: Relations) -> None:
-        import duckdb
-
-        self.connection: DuckDBPyConnection = duckdb.connect(str(database), read_only=True)
-        self.names = relations
+    def __init__(self, reader: Reader, relations: Relations) -> None:
+        self.reader, self.names = reader, relations
         self.key, self.text = f"e.{quote(relations.key)}", f"e.{quote(relations.text)}"
 
     def rows(self, sql: str, parameters: list[Any] | None = None) -> Rows:
-        return self.connection.execute(sql, parameters or []).fetchall()
+        return self.reader.rows(sql, parameters)
 
     def close(self) -> None:
-        self.connection.close()
+        self.reader.close()
 
     def embedded(self) -> list[str]:
         """What the last dbt run embedded, per relation."""
         rows = self.rows(
-            "select string_split(replace(relation, '\"', ''), '.')[-1], r.model_id, m.dimension, r.rows, "
+            "select r.relation, r.model_id, m.dimension, r.rows, "
             "r.distinct_texts, r.embedded, r.cached, r.nulls, r.truncated, r.seconds "
             "from samespace.embedding_runs r join samespace.embedding_models m using (model_id) "
             "where r.invocation_id = ("
-            "select arg_max(invocation_id, finished_at) from samespace.embedding_runs) "
+            "select invocation_id from samespace.embedding_runs order by finished_at desc limit 1) "
             "order by 1, 2"
         )
         header = ["relation", "model_id", "dim", "rows", "texts", "new", "cached", "null", "cut", "sec"]
-        shown = [(*row[:9], f"{row[9]:.1f}") for row in rows]
+        shown = [(row[0].replace('"', "").split(".")[-1], *row[1:9], f"{row[9]:.1f}") for row in rows]
         new, texts = sum(row[5] for row in rows), sum(row[4] for row in rows)
         lines = [table(header, shown)]
         if not new:
@@ -122,29 +115,37 @@ class Report:
         found = self.rows(
             _GROUPS.format(**sources, key=self.key, text=self.text, shown=shown, members=_MEMBERS)
         )
-        lines.append(table(["group", names.key, "similar", names.text], found))
+        shown_rows = [(group, key, _kept(similar), text) for group, key, similar, text in found]
+        lines.append(table(["group", names.key, "similar", names.text], shown_rows))
         return lines
 
     def clusters(self, shown: int = 12) -> list[str]:
         """Clusters by size with the terms that set them apart and the member nearest the centroid."""
-        names = self.names
-        label = ""
-        if names.label:
-            label = (
-                ", (select format('{} {:.0f} %', v, 100.0 * n / sum(n) over ()) from ("
-                f"select e.{quote(names.label)} as v, count(*) as n "
-                f"from {names.clusters} c join {names.embeddings} e on c.key = {self.key} "
-                "where c.cluster_id = l.cluster_id group by 1) "
-                "order by n desc, v limit 1)"
-            )
+        names, themes = self.names, self._themes()
         rows = self.rows(
-            f"select l.cluster_id, l.size, l.terms{label}, {self.text} from {names.labels} l "
+            f"select l.cluster_id, l.size, l.terms, {self.text} from {names.labels} l "
             f"join {names.embeddings} e on {self.key} = l.example_key "
             f"order by l.size desc, l.cluster_id limit {shown}"
         )
+        if names.label:
+            rows = [(*row[:3], themes[row[0]], row[3]) for row in rows]
         known = ["true theme"] if names.label else []
         header = ["cluster", "size", "terms", *known, "most typical"]
         return [table(header, rows)]
+
+    def _themes(self) -> dict[Any, str]:
+        """Of each cluster the known theme that is most frequent in it, and its share."""
+        if not self.names.label:
+            return {}
+        counts = self.rows(
+            f"select c.cluster_id, e.{quote(self.names.label)}, count(*) from {self.names.clusters} c "
+            f"join {self.names.embeddings} e on c.key = {self.key} group by 1, 2 order by 1, 3 desc, 2"
+        )
+        sizes: dict[Any, int] = {}
+        for cluster, _, count in counts:
+            sizes[cluster] = sizes.get(cluster, 0) + count
+        first = {cluster: (theme, count) for cluster, theme, count in reversed(counts)}
+        return {c: f"{theme} {100 * count / sizes[c]:.0f} %" for c, (theme, count) in first.items()}
 
     def search(self, relation: str) -> list[str]:
         """The rows of a saved search."""
@@ -158,12 +159,20 @@ class Report:
     def neighbours(self, key: str, k: int = 4) -> list[str]:
         """Rows most similar to a row, through the function that samespace.install put into the database."""
         names = self.names
+        found = self.reader.found_key(quote(names.key))
         rows = self.rows(
-            f"select e.rank, e.similarity, cast({self.key} as varchar), {self.text} "
-            f"from samespace.search_by_key('{names.embeddings}', ?, {k}) e order by e.rank",
+            f"select f.rank, f.similarity, cast({self.key} as varchar), {self.text} "
+            f"from samespace.search_by_key('{names.embeddings}', ?, {k}) f "
+            f"join {names.embeddings} e on {self.key} = f.{found} order by f.rank",
             [key],
         )
         return [table(["rank", "similarity", names.key, names.text], rows)]
+
+    def in_sql(self, sql: str) -> list[str]:
+        """A query as a SQL client runs it, and its rows."""
+        header, rows = self.reader.table(sql)
+        lines = sql.replace(" from ", "\nfrom ").splitlines()
+        return [*(f"    {line}" for line in lines), table(header, rows)]
 
     def largest_clusters(self, count: int = 3) -> Rows:
         """(key as text, text) of the members nearest the centroids of the largest clusters."""
@@ -173,3 +182,7 @@ class Report:
             f"join {names.embeddings} e on {self.key} = l.example_key "
             f"order by l.size desc, l.cluster_id limit {count}"
         )
+
+
+def _kept(similarity: float | None) -> str:
+    return "keep" if similarity is None else f"{similarity:.3f}"

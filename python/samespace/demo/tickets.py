@@ -8,11 +8,14 @@ from pathlib import Path
 
 from samespace.demo import dbt
 from samespace.demo.dbt import Outcome, Project
+from samespace.demo.places import PostgresSchema, opened
+from samespace.demo.postgres import psql_lines, with_server
 from samespace.demo.project import repository
 from samespace.demo.report import Relations, Report
 from samespace.demo.screen import Progress, dbt_command, refusal, require, say, section, short_path
 from samespace.demo.tables import one_line, shorten, table
 
+SCHEMA = "analytics"
 RELATIONS = Relations(
     embeddings="analytics.ticket_embeddings",
     duplicates="analytics.ticket_duplicates",
@@ -33,26 +36,38 @@ MISTAKE = "{{ samespace.search(ref('ticket_embeddings'), 'cannot log in', model=
 QUESTION = "{{ samespace.search(ref('ticket_embeddings'), 'late parcel') }}"
 EXAMPLE = "Can't log in since this morning"
 THRESHOLD = 0.8
+BY_KEY = (
+    "select rank, similarity, key, fields->>'body' as body "
+    "from samespace.search_by_key('analytics.ticket_embeddings', '1004', 5)"
+)
 
 
-def run() -> None:
+def run(target: str = "duckdb") -> None:
     """Build the demo with dbt and print what it holds. Raises DemoError where it does not build."""
     started = time.monotonic()
     root = repository()
-    project = Project(root, Path(os.environ.get("SAMESPACE_DUCKDB_PATH", root / "demo.duckdb")).resolve())
+    file = Path(os.environ.get("SAMESPACE_DUCKDB_PATH", root / "demo.duckdb")).resolve()
     say("samespace demo: 300 support tickets of an online market, two embedding models of 384 numbers each")
+    with opened(target, file, SCHEMA) as place:
+        project = Project(root, place)
+        _build(project)
+        _next(project, time.monotonic() - started)
+
+
+def _build(project: Project) -> None:
     say("\ndbt build")
     commands = [dbt.BUILD, ["run-operation", "samespace.install"], ["show", "--inline", MISTAKE]]
     outcomes = dbt.run(project, commands, say, Progress())
     for outcome in outcomes[:2]:
         require(outcome, project)
     say(f"  {outcomes[0].tests} tests passed")
-    report = Report(project.database, RELATIONS)
+    report = Report(project.place.read(), RELATIONS)
     try:
         _print(report, outcomes[2])
+        if isinstance(project.place, PostgresSchema):
+            section("6  Without Python: the installed function, in any SQL client", report.in_sql(BY_KEY))
     finally:
         report.close()
-    _next(project, time.monotonic() - started)
 
 
 def _print(report: Report, shown: Outcome) -> None:
@@ -83,14 +98,17 @@ def _plain_sql(report: Report) -> list[str]:
     ranked = (
         "select row_number() over (partition by asked order by similarity desc) as place, * from ("
         "select q.ticket_id as asked, d.ticket_id, d.body, d.content_hash = q.content_hash as same, "
-        "array_cosine_similarity(d.embedding, q.embedding) as similarity "
-        f"from {RELATIONS.embeddings} d, {OTHER} q where d.embedding is not null and q.embedding is not null)"
+        f"{report.reader.cosine('d.embedding', 'q.embedding')} as similarity "
+        f"from {RELATIONS.embeddings} d, {OTHER} q "
+        "where d.embedding is not null and q.embedding is not null) as pairs"
     )
     nearest = "select place, similarity, cast(ticket_id as varchar), body from"
-    rows = report.rows(f"{nearest} ({ranked}) where asked = {key} and (place <= 3 or same) order by place")
+    rows = report.rows(
+        f"{nearest} ({ranked}) as ranked where asked = {key} and (place <= 3 or same) order by place"
+    )
     wrong, asked, own = report.rows(
         "select count(*) filter (where place = 1 and not same), count(distinct asked), "
-        f"avg(similarity) filter (where same) from ({ranked})"
+        f"avg(similarity) filter (where same) from ({ranked}) as ranked"
     )[0]
     return [
         f'  {key} "{shorten(one_line(text), 84)}"',
@@ -101,16 +119,27 @@ def _plain_sql(report: Report) -> list[str]:
 
 
 def _next(project: Project, seconds: float) -> None:
-    file = short_path(project.database)
-    section(
-        f"Done in {seconds:.0f} s. Everything is in {file}. Try next:",
-        [
+    place = project.place
+    if isinstance(place, PostgresSchema):
+        where = f"The tables are in the schema {place.schema} of {short_path(place.home)}."
+        show = f"{with_server(Path.cwd())} dbt"
+        lines, target = psql_lines(place, BY_KEY), f" TARGET={place.target}"
+    else:
+        file = short_path(place.home)
+        where = f"Everything is in {file}."
+        show, target = dbt_command(Path.cwd()), ""
+        lines = [
             "  any SQL client, no Python:",
             f"    duckdb {file} \"from samespace.search_by_key('{RELATIONS.embeddings}', '1004', 5)\"",
             f'    duckdb {file} "select cluster_terms, count(*) from analytics.ticket_overview group by all"',
+        ]
+    section(
+        f"Done in {seconds:.0f} s. {where} Try next:",
+        [
+            *lines,
             "  a question of your own:",
-            f'    {dbt_command(Path.cwd())} show --inline "{QUESTION}"',
+            f'    {show} show --inline "{QUESTION}"',
             "  your own file, CSV or Parquet:",
-            "    make demo CSV=tickets.csv KEY=id TEXT=message",
+            f"    make demo{target} CSV=tickets.csv KEY=id TEXT=message",
         ],
     )
