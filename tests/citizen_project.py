@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import duckdb
+import databases
+from catalog import TEXT, columns, exists
 from harness import HASHING, DbtProject, Outcome
+from targets import Target
 
 TINY = {**HASHING, "dimension": 16}
 NOTES = "id,body,subject\n1,hello world,x\n2,hello wrld,y\n3,,z\n4,good bye,w\n5,good bye,w\n"
@@ -30,6 +32,7 @@ CHANGING = """select id, body
 from {{ ref('notes') }}"""
 MODES = ["ignore", "append_new_columns", "sync_all_columns", "fail"]
 HELD = "(select count(*) from hooked)"
+ADDED = ("model_id", "content_hash", "embedding")
 
 MODELS = {
     "hooked": head(
@@ -37,10 +40,7 @@ MODELS = {
         post_hook=[hook("post, outside", HELD, False), hook("post, inside", HELD, True)],
     )
     + ALL,
-    "failing_hook": head(
-        post_hook="select case when {{ env_var('STEP', '1') }} in (2, 3) then error('boom') end",
-        indexes=[{"columns": ["id"]}],
-    )
+    "failing_hook": head(post_hook="{{ boom() }}", indexes=[{"columns": ["id"]}])
     + "select *, {{ step }} as step from {{ ref('notes') }} {% if step == 3 %}limit 2{% endif %}",
     "granted": head(grants={"select": ["reporter"]}) + ALL,
     "indexed": head(indexes=[{"columns": ["id"], "unique": True}, {"columns": ["model_id"]}])
@@ -59,20 +59,16 @@ MODELS = {
     "wide": head()
     + """
 with recursive first_step as (select *, 1 as q from {{ ref('notes') }}), final as (
-    select *, {'a': id, 'b': [1, 2], 'c': {'d': 'x'}} as struct_column, [subject, null] as list_column,
-        [{'a': 1}] as structs, '{"x": 1}'::json as json_column, map {'k': id} as map_column,
-        id::decimal(38, 10) as decimal_column, timestamptz '2024-01-01 00:00:00+00' as at, 'a'::blob as bytes,
-        interval 1 day as gap, 'a'::enum('a', 'b') as enum_column, uuid() is null as flag,
-        [1, 2]::float[2] as pair, {'q': {{ step }}} as moving
+    select *, id::decimal(38, 10) as decimal_column, timestamptz '2024-01-01 00:00:00+00' as at,
+        interval '1 day' as gap, '{"x": 1}'::json as json_column, WIDE
     from first_step
 )
 select * from final
 """,
     "names": head()
     + """select {{ step }} as "select", 'o' as "order", 'x' as "Mixed Case", 'u' as "ünïcode ☃",
-    'q' as "quo""te", body, id, subject as s, {'id': 7, 'content_hash': 'z', 'model_id': 'm'} as t,
-    {'id': 7} as d, 3 as c, 5 as m,
-    {'id': 8, 'model_id': 'm'} as f, 'r' as role, 'v' as vector, 1 as rows from {{ ref('notes') }}""",
+    'q' as "quo""te", body, id, subject as s, TRIPLE as t, SINGLE as d, 3 as c, 5 as m,
+    TRIPLE as f, 'r' as role, 'v' as vector, 1 as rows from {{ ref('notes') }}""",
     "commented": head() + "-- first\nselect * from {{ ref('notes') }} -- the last line",
     "limited": head() + "select * from {{ ref('notes') }} order by id limit 3",
     "taken_view": head() + ALL,
@@ -81,6 +77,39 @@ select * from final
     **{f"change_{mode}": head(on_schema_change=mode) + CHANGING for mode in MODES},
 }
 
+# What stands for the words in capitals: columns of the kinds that an engine has, and a hook that fails.
+SPOKEN = {
+    "duckdb": {
+        "WIDE": """{'a': id, 'b': [1, 2], 'c': {'d': 'x'}} as struct_column, [subject, null] as list_column,
+        [{'a': 1}] as structs, map {'k': id} as map_column, 'a'::blob as bytes,
+        'a'::enum('a', 'b') as enum_column, uuid() is null as flag, [1, 2]::float[2] as pair,
+        {'q': {{ step }}} as moving""",
+        "TRIPLE": "{'id': 7, 'content_hash': 'z', 'model_id': 'm'}",
+        "SINGLE": "{'id': 7}",
+        "BOOM": "error('boom')",
+    },
+    "pgvector": {
+        "WIDE": """row(7, 'z', 'm')::triple as struct_column, array[subject, null] as list_column,
+        array['{"a": 1}'::json] as structs, jsonb_build_object('k', id) as map_column, 'a'::bytea as bytes,
+        'a'::letter as enum_column, gen_random_uuid() is null as flag, '[1, 2]'::vector(2) as pair,
+        point(1, 2) as place, '10.0.0.1'::inet as address, int4range(1, 2) as span, 'a b'::tsvector as words,
+        'NaN'::numeric as nothing, box(point(0, 0), point(1, 1)) as area, array[array[1, 2]] as grid,
+        row(id, {{ step }}::text, null)::triple as moving""",
+        "TRIPLE": "row(7, 'z', 'm')::triple",
+        "SINGLE": "row(7, null, null)::triple",
+        # Not a constant: those are evaluated while the statement is planned.
+        "BOOM": "cast('boom' || left(clock_timestamp()::text, 0) as integer)",
+    },
+}
+BOOM = "{% macro boom() %}select case when {{ env_var('STEP', '1') }} in (2, 3) then BOOM end{% endmacro %}"
+PREPARED = {
+    "duckdb": [],
+    "pgvector": [
+        "create type triple as (id integer, content_hash text, model_id text)",
+        "create type letter as enum ('a', 'b')",
+        "create extension vector",
+    ],
+}
 PROPERTIES = """
 models:
   - name: documented
@@ -95,18 +124,18 @@ models:
     constraints: [{type: primary_key, columns: [id], warn_unsupported: false}]
     columns:
       - {name: id, data_type: integer}
-      - {name: body, data_type: varchar}
-      - {name: subject, data_type: varchar, constraints: [{type: not_null, warn_unsupported: false}]}
+      - {name: body, data_type: TEXT}
+      - {name: subject, data_type: TEXT, constraints: [{type: not_null, warn_unsupported: false}]}
       - {name: model_id, data_type: varchar, constraints: [{type: not_null, warn_unsupported: false}]}
-      - {name: content_hash, data_type: varchar}
-      - {name: embedding, data_type: "float[16]"}#EXTRA
+      - {name: content_hash, data_type: HASH}
+      - {name: embedding, data_type: "VECTOR_16"}#EXTRA
   - name: contract_wrong
     columns:
       - {name: id, data_type: integer}
-      - {name: body, data_type: varchar}
+      - {name: body, data_type: TEXT}
       - {name: model_id, data_type: varchar}
-      - {name: content_hash, data_type: varchar}
-      - {name: embedding, data_type: "float[32]"}
+      - {name: content_hash, data_type: HASH}
+      - {name: embedding, data_type: "VECTOR_32"}
 unit_tests:
   - name: rows_of_the_select
     model: hooked
@@ -129,48 +158,61 @@ class Story:
 
 
 def look(project: DbtProject) -> tuple[dict[str, list[str]], dict[str, list[tuple[object, ...]]]]:
-    """The columns of every model's table and its rows without the vector, by key."""
-    columns: dict[str, list[str]] = {}
-    for table, column, kind in project.query(
-        "select table_name, column_name, data_type from duckdb_columns() where schema_name = 'main' "
-        "order by column_index"
-    ):
-        columns.setdefault(table, []).append(f"{column} {kind.lower()}")
-    rows = {
-        name: project.query(f"select * exclude (embedding, content_hash, model_id) from {name} order by id")
-        for name in MODELS
-        if name in columns
+    """The columns of every model's table and its rows without what samespace added, by key."""
+    held, rows = {}, {}
+    for name in MODELS:
+        if not exists(project, name):
+            continue
+        found = columns(project, name)
+        held[name] = [f"{column} {kind.lower()}" for column, kind in found]
+        own = [column.replace('"', '""') for column, _ in found if column not in ADDED]
+        rows[name] = project.query(
+            f"""select {", ".join(f'"{column}"' for column in own)} from {name} order by id"""
+        )
+    return held, rows
+
+
+def spoken(text: str, project: DbtProject) -> str:
+    """A text with the engine's words in place of those in capitals."""
+    words = {
+        **SPOKEN[project.engine],
+        "data_type: TEXT": f"data_type: {TEXT[project.engine]}",
+        "data_type: HASH": f"data_type: {TEXT[project.engine]}",
+        "VECTOR_16": databases.vector_type(project.output, 16),
+        "VECTOR_32": databases.vector_type(project.output, 32),
     }
-    return columns, rows
+    for word, meaning in words.items():
+        text = text.replace(word, meaning)
+    return text
 
 
-def tell(make_project: Callable[..., DbtProject]) -> Story:
+def tell(make_project: Callable[..., DbtProject], target: Target) -> Story:
     """Build the project and run it with STEP 1, 2, 3, 4 and, refreshed in full, with STEP 3 again."""
     project = make_project(
         "citizen",
+        on=target,
         models={"tiny": TINY, "unpaid": {**TINY, "version": "2"}},
         target={"threads": 4, "plugins": []},
         config={"on-run-start": "create table if not exists hook_log (n bigint, hook varchar, held bigint)"},
     )
+    properties = spoken(PROPERTIES, project)
     project.write("seeds/notes.csv", NOTES)
-    project.write("models/_models.yml", PROPERTIES)
+    project.write("models/_models.yml", properties)
+    project.write("macros/boom.sql", spoken(BOOM, project))
     for name, sql in MODELS.items():
-        project.write(f"models/{name}.sql", sql)
-    with duckdb.connect(str(project.database)) as connection:
-        connection.execute("create view taken_view as select 1 as one")
-        connection.execute("create table taken_table as select 2 as two")
+        project.write(f"models/{name}.sql", spoken(sql, project))
+    for sql in [*PREPARED[project.engine], "create view taken_view as select 1 as one"]:
+        project.query(sql)
+    project.query("create table taken_table as select 2 as two")
     told = Story(project, {}, {}, {})
     for step in (1, 2, 3, 4, 5):
         if step == 2:
-            with duckdb.connect(str(project.database)) as connection:
-                connection.execute("drop table lost")
+            project.query("drop table lost")
         if step == 4:
-            project.write(
-                "models/_models.yml",
-                PROPERTIES.replace("#EXTRA", "\n      - {name: extra, data_type: integer}"),
-            )
+            extra = "\n      - {name: extra, data_type: integer}"
+            project.write("models/_models.yml", properties.replace("#EXTRA", extra))
         if step == 5:
-            project.write("models/_models.yml", PROPERTIES)
+            project.write("models/_models.yml", properties)
         arguments = {1: ["build"], 5: ["run", "--full-refresh"]}.get(step, ["run"])
         told.runs[step] = project.dbt(
             "--warn-error", *arguments, "--exclude", "granted", env={"STEP": str({5: 3}.get(step, step))}

@@ -1,4 +1,4 @@
-"""What every test shares: no network, no telemetry, fast folders first, the labelled data if it is there."""
+"""What every test shares: no network, no telemetry, long folders first, the labelled data if it is there."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ settings.register_profile(
 )
 settings.load_profile("samespace")
 
-FOLDERS = ["unit", "dialects", "adapter", "consumer", "materialization", "faults"]
+FOLDERS = ["faults", "materialization", "adapter", "dialects", "consumer", "unit"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Fast first, and slow tests last: a mistake shows within seconds."""
+    """The files that take longest first: two processes that share the files then end together."""
 
-    def order(item: pytest.Item) -> tuple[bool, int]:
+    def order(item: pytest.Item) -> int:
         part = item.path.relative_to(REPO / "tests").parts[0]
-        return item.get_closest_marker("slow") is not None, FOLDERS.index(part) if part in FOLDERS else 0
+        return FOLDERS.index(part) if part in FOLDERS else 0
 
     items.sort(key=order)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import duckdb
+import catalog
 from harness import REPO, DbtProject, Outcome
 
 PROVIDER = '''
@@ -95,15 +95,15 @@ class CountedProject:
             "COUNTED": str(self.project.root / "counted.jsonl"),
         }
 
-    def dbt(self, *arguments: str, env: dict[str, str] | None = None) -> Outcome:
+    def dbt(self, *arguments: str, env: dict[str, str] | None = None, fresh: bool = False) -> Outcome:
         if arguments[0] in {"run", "build", "ls", "compile"}:
             arguments = (*arguments, "--select", "package:scratch")
-        return self.project.dbt(*arguments, env={**self.environment, **(env or {})})
+        return self.project.dbt(*arguments, env={**self.environment, **(env or {})}, fresh=fresh)
 
-    def run(self, *arguments: str, env: dict[str, str] | None = None) -> Outcome:
+    def run(self, *arguments: str, env: dict[str, str] | None = None, fresh: bool = False) -> Outcome:
         """``dbt run`` that has to succeed. Forgets what was counted before."""
         (self.project.root / "counted.jsonl").unlink(missing_ok=True)
-        outcome = self.dbt("run", *arguments, env=env)
+        outcome = self.dbt("run", *arguments, env=env, fresh=fresh)
         assert outcome.ok, outcome.output[-4000:]
         return outcome
 
@@ -114,22 +114,25 @@ class CountedProject:
         return [text for line in lines if name in {None, line["name"]} for text in line["texts"]]
 
     def sql(self, *statements: str) -> None:
-        with duckdb.connect(str(self.project.database)) as connection:
-            for statement in statements:
-                connection.execute(statement)
+        for statement in statements:
+            self.project.query(statement)
 
     def table(self, name: str, rows: list[dict[str, Any]]) -> None:
-        """(Re)create a table from rows of equal keys; every column is VARCHAR but integers."""
+        """(Re)create a table from rows of equal keys; every column is text but integers."""
         columns = ", ".join(
             f"{column} {'bigint' if isinstance(value, int) else 'varchar'}"
             for column, value in rows[0].items()
         )
-        with duckdb.connect(str(self.project.database)) as connection:
-            connection.execute(f"create or replace table {name} ({columns})")
-            marks = ", ".join("?" * len(rows[0]))
-            connection.executemany(
-                f"insert into {name} values ({marks})", [list(row.values()) for row in rows]
-            )
+        self.sql(f"drop table if exists {name}", f"create table {name} ({columns})")
+        marks = ", ".join("?" * len(rows[0]))
+        self.project.insert(f"insert into {name} values ({marks})", [tuple(row.values()) for row in rows])
+
+    @property
+    def engine(self) -> str:
+        return self.project.engine
+
+    def exists(self, name: str) -> bool:
+        return catalog.exists(self.project, name)
 
     def model(self, name: str, select: str, **config: Any) -> None:
         options = {"materialized": "embedding", "model": "count", "key": "id", "text": "body", **config}

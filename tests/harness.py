@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import databases
 import yaml
+from dbt_process import run_dbt, run_in_new_interpreter
+from targets import duckdb_output
 
 REPO = Path(__file__).resolve().parents[1]
 HASHING = {"provider": "hashing", "model": "char-ngrams", "dimension": 64}
@@ -52,8 +53,21 @@ class DbtProject:
         self.configure()
 
     @property
+    def output(self) -> dict[str, Any]:
+        """The output of profiles.yml: a DuckDB file in the folder, unless ``target`` says otherwise."""
+        if self.target.get("type", "duckdb") != "duckdb":
+            return self.target
+        return {**duckdb_output(self.root), **self.target}
+
+    @property
+    def engine(self) -> str:
+        """``duckdb`` or ``pgvector``."""
+        return str(self.output["type"])
+
+    @property
     def database(self) -> Path:
-        return self.root / "scratch.duckdb"
+        """The DuckDB file."""
+        return Path(self.output["path"])
 
     def configure(self) -> None:
         project = {
@@ -63,12 +77,8 @@ class DbtProject:
             "flags": {"send_anonymous_usage_stats": False},
             "vars": {"samespace_models": self.models, **self.variables}, **self.config,
         }
-        output = {
-            "type": "duckdb", "path": str(self.database), "schema": "main", "threads": 1,
-            "plugins": [{"module": "samespace.duckdb_plugin"}], **self.target,
-        }
         self.write("dbt_project.yml", yaml.safe_dump(project, sort_keys=False))
-        profiles = {"scratch": {"target": "dev", "outputs": {"dev": output}}}
+        profiles = {"scratch": {"target": "dev", "outputs": {"dev": self.output}}}
         self.write("profiles.yml", yaml.safe_dump(profiles))
 
     def write(self, path: str, text: str) -> None:
@@ -76,14 +86,17 @@ class DbtProject:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text)
 
-    def dbt(self, *arguments: str, env: dict[str, str] | None = None, timeout: int = 300) -> Outcome:
-        """Run dbt in a process of its own (its DuckDB file is closed when this returns)."""
-        command = [str(Path(sys.executable).with_name("dbt")), "--no-use-colors", *arguments]
-        done = subprocess.run(
-            command, cwd=self.root, capture_output=True, text=True, timeout=timeout, check=False,
-            env={**self.environment(), **(env or {})},
-        )
-        return Outcome(done.returncode, done.stdout + done.stderr, self.read_results())
+    def dbt(
+        self, *arguments: str, env: dict[str, str] | None = None, timeout: int = 300, fresh: bool = False
+    ) -> Outcome:
+        """Run dbt in a process of its own (its DuckDB file is closed when this returns).
+
+        ``fresh``: in a new interpreter, for tests of what is imported.
+        """
+        env = {**self.environment(), **(env or {})}
+        run = run_in_new_interpreter if fresh else run_dbt
+        code, printed = run(["--no-use-colors", *arguments], self.root, env, timeout)
+        return Outcome(code, printed, self.read_results())
 
     def environment(self) -> dict[str, str]:
         return {
@@ -96,8 +109,9 @@ class DbtProject:
         return json.loads(file.read_text())["results"] if file.exists() else []
 
     def query(self, sql: str, parameters: list[Any] | None = None) -> list[tuple[Any, ...]]:
-        """Rows of a query on the project's DuckDB file, read outside dbt and without our package."""
-        import duckdb
+        """Rows of a statement ('?' marks parameters) on the project's database, without dbt."""
+        return databases.execute(self.output, sql, parameters)
 
-        with duckdb.connect(str(self.database)) as connection:
-            return connection.execute(sql, parameters or []).fetchall()
+    def insert(self, sql: str, rows: list[tuple[Any, ...]]) -> None:
+        """One statement ('?' marks parameters) per row, on the project's database."""
+        databases.execute_many(self.output, sql, rows)

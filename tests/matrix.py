@@ -1,7 +1,8 @@
-"""Build the consumer project on every supported dbt and DuckDB, installed as ``local:`` and as ``git:``.
+"""Build the consumer project on every supported dbt and database, installed as ``local:`` and as ``git:``.
 
-`make test-matrix`; one cell: `make test-matrix MATRIX='--dbt 1.11.16 --duckdb 1.5.5 --install git'`.
-Environments are kept in .matrix/, so that a second run only installs DuckDB again.
+`make test-matrix`; one cell: `make test-matrix MATRIX='--dbt 1.11.16 --database duckdb-1.5.5 --install git'`.
+Environments are kept in .matrix/, so that a second run only installs DuckDB again. PostgreSQL is the
+embedded one.
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ from typing import Any
 REPO = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPO / "tests"))
 
-from consumer.consumer import copy_consumer  # noqa: E402  (a script: its folder has to be found first)
+# A script: its folder has to be found first.
+from consumer.consumer import copy_consumer  # noqa: E402
+from databases import create_database  # noqa: E402
 
 CACHE = REPO / ".matrix"
 # 1.12.0 names a parser that later builds from source with a download; this pre-release is a wheel.
@@ -30,7 +33,7 @@ DBT = {
     "1.11.16": [],
     "1.12.0": ["dbt-core-experimental-parser==2.0.0a4"],
 }
-DUCKDB = ["1.4.5", "1.5.5", "2.0.0"]
+DATABASES = ["duckdb-1.4.5", "duckdb-1.5.5", "duckdb-2.0.0", "postgres-16", "postgres-18"]
 INSTALLS = ["local", "git"]
 # What the hashing provider and the kernels need; the rest comes with dbt.
 LIBRARIES = ["numpy", "pyarrow", "scipy", "scikit-learn"]
@@ -39,8 +42,12 @@ LIBRARIES = ["numpy", "pyarrow", "scipy", "scikit-learn"]
 @dataclass(frozen=True)
 class Cell:
     dbt: str
-    duckdb: str
+    database: str
     install: str
+
+    @property
+    def version(self) -> str:
+        return self.database.partition("-")[2]
 
 
 @dataclass(frozen=True)
@@ -75,13 +82,14 @@ def environment(dbt: str) -> Path:
     """The interpreter of an environment with one dbt version and this checkout's wheel."""
     folder, log = CACHE / f"dbt-{dbt}", CACHE / "logs" / f"install-dbt-{dbt}.log"
     python = folder / "bin" / "python"
-    if not (folder / ".complete").exists():
+    packages = [f"dbt-core=={dbt}", *DBT[dbt], "dbt-duckdb>=1.10,<2", "dbt-postgres>=1.9,<2", *LIBRARIES]
+    complete, wanted = folder / ".complete", "\n".join([*packages, *pins()]) + "\n"
+    if not complete.exists() or complete.read_text() != wanted:
         venv.create(folder, clear=True, with_pip=True)
         constraints = CACHE / "constraints.txt"
         constraints.write_text("\n".join(pins()) + "\n")
-        packages = [f"dbt-core=={dbt}", *DBT[dbt], "dbt-duckdb>=1.10,<2", *LIBRARIES]
         pip(python, log, "-c", str(constraints), *packages)
-        (folder / ".complete").touch()
+        complete.write_text(wanted)
     with tempfile.TemporaryDirectory() as scratch:
         # Built from a copy, because a build folder in the checkout would linger.
         source = snapshot(Path(scratch) / "source")
@@ -114,11 +122,17 @@ def package(install: str, source: Path) -> dict[str, Any]:
 
 
 def try_cell(cell: Cell, python: Path, source: Path) -> Outcome:
-    log = CACHE / "logs" / f"{cell.dbt}-{cell.duckdb}-{cell.install}.log"
-    pip(python, log, "--no-deps", f"duckdb=={cell.duckdb}")
+    log = CACHE / "logs" / f"{cell.dbt}-{cell.database}-{cell.install}.log"
+    if cell.database.startswith("duckdb"):
+        pip(python, log, "--no-deps", f"duckdb=={cell.version}")
+        output: dict[str, Any] = {"type": "duckdb"}
+    else:
+        output = create_database("matrix", int(cell.version))
     start = time.monotonic()
     with tempfile.TemporaryDirectory() as scratch:
-        project = copy_consumer(Path(scratch) / "consumer", python=str(python), python_path=None)
+        project = copy_consumer(
+            Path(scratch) / "consumer", python=str(python), python_path=None, output=output
+        )
         try:
             project.install(package(cell.install, source))
         except AssertionError as error:
@@ -136,7 +150,7 @@ def try_cell(cell: Cell, python: Path, source: Path) -> Outcome:
 
 def cells(arguments: argparse.Namespace) -> list[Cell]:
     return [
-        Cell(dbt, duckdb, install) for dbt in arguments.dbt for duckdb in arguments.duckdb
+        Cell(dbt, database, install) for dbt in arguments.dbt for database in arguments.database
         for install in arguments.install
     ]
 
@@ -145,20 +159,20 @@ def parse_arguments() -> argparse.Namespace:
     style = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=style)
     parser.add_argument("--dbt", nargs="+", choices=list(DBT), default=list(DBT))
-    parser.add_argument("--duckdb", nargs="+", default=DUCKDB)
+    parser.add_argument("--database", nargs="+", default=DATABASES)
     parser.add_argument("--install", nargs="+", choices=INSTALLS, default=INSTALLS)
     return parser.parse_args()
 
 
 def line(outcome: Outcome) -> str:
     cell, word = outcome.cell, "ok" if outcome.passed else "FAILED"
-    where = f"{cell.dbt:10} {cell.duckdb:8} {cell.install:8}"
+    where = f"{cell.dbt:10} {cell.database:12} {cell.install:8}"
     return f"{where} {word:7} {outcome.seconds:7.0f}  {outcome.summary}"
 
 
 def main() -> int:
     arguments, outcomes = parse_arguments(), []
-    print(f"{'dbt-core':10} {'duckdb':8} {'install':8} {'result':7} {'seconds':>7}  dbt build", flush=True)
+    print(f"{'dbt-core':10} {'database':12} {'install':8} {'result':7} {'seconds':>7}  dbt build", flush=True)
     with tempfile.TemporaryDirectory() as scratch:
         source = snapshot(Path(scratch) / "samespace")
         pythons: dict[str, Path] = {}

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
+from databases import vector_type
 from harness import HASHING, DbtProject
 from kernel_cases import blobs
 from numpy.typing import NDArray
 from targets import Target
+from vectors import storable
 
 DIMENSION = 8
 MODELS = {
@@ -47,39 +47,29 @@ def usable() -> list[int]:
 def project(folder: Path, target: Target, models: dict[str, dict[str, object]]) -> DbtProject:
     """A project with one table per kind of key, each holding every model with identical vectors."""
     made = DbtProject(folder, models=models, target=target.output(folder))
-    matrix = vectors()
-    table = pa.table(
-        {
-            "id": pa.array(range(ROWS)),
-            "text": [f"word{row % 7} text" for row in range(ROWS)],
-            "vector": pa.array([None if row == 9 else matrix[row].tolist() for row in range(ROWS)]),
-        }
-    )
-    pq.write_table(table, folder / "points.parquet")
-    for kind, (key, column, name) in KEYS.items():
-        made.write(
-            f"models/points_{kind}.sql",
-            "\nunion all\n".join(
-                [
-                    f"{{{{ config(materialized='table', alias='{name}') }}}}\n"
-                    + _rows(folder, key, column, model)
-                    if model == "a"
-                    else _rows(folder, key, column, model)
-                    for model in models
-                ]
-            ),
-        )
+    kind = vector_type(made.output, DIMENSION)
+    if made.engine != "duckdb":
+        made.query("create extension if not exists vector")
+    made.query(f"create table points (id integer, text varchar, vector {kind})")
+    rows = [
+        (row, f"word{row % 7} text", None if row == 9 else storable(made, vector))
+        for row, vector in enumerate(vectors())
+    ]
+    made.insert(f"insert into points values (?, ?, cast(? as {kind}))", rows)
+    for name, (key, column, table) in KEYS.items():
+        selects = "\nunion all\n".join(_rows(key, column, model) for model in models)
+        config = f"{{{{ config(materialized='table', alias='{table}') }}}}\n"
+        made.write(f"models/points_{name}.sql", config + selects)
     return made
 
 
-def _rows(folder: Path, key: str, column: str, model: str) -> str:
+def _rows(key: str, column: str, model: str) -> str:
     # The twin holds some keys of its root and some of its own: they are one space.
     only = " where id between 15 and 35" if model == "a_twin" else ""
     shift = " + 10" if model == "a_twin" and key == "id" else ""
     return (
-        f'select {key}{shift} as "{column}", text, cast(vector as float[{DIMENSION}]) as embedding,'
-        f" '{{{{ samespace.model_id(\"{model}\") }}}}' as model_id"
-        f" from read_parquet('{folder / 'points.parquet'}'){only}"
+        f'select {key}{shift} as "{column}", text, vector as embedding,'
+        f" '{{{{ samespace.model_id(\"{model}\") }}}}' as model_id from points{only}"
     )
 
 
@@ -93,8 +83,5 @@ def model(made: DbtProject, name: str, call: str, materialized: str = "table") -
 def difference(made: DbtProject, left: str, right: str) -> int:
     """Number of rows that only one of two tables has."""
     one, other = f'select * from "{left}"', f'select * from "{right}"'
-    return int(
-        made.query(f"select count(*) from (({one} except all {other}) union all ({other} except all {one}))")[
-            0
-        ][0]
-    )
+    only = f"({one} except all {other}) union all ({other} except all {one})"
+    return int(made.query(f"select count(*) from ({only}) as differing")[0][0])

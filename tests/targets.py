@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from databases import create_database
+
 
 @dataclass(frozen=True)
 class Target:
     """An engine and how a scratch project reaches it.
 
-    ``output`` gets the project's folder and returns what differs from the harness's DuckDB output.
-    A served database is started inside ``output``, so it starts when a test first needs it.
+    ``output`` gets the project's folder and returns its whole output of profiles.yml. A served database is
+    started inside ``output``, so it starts when a test first needs it; each project has a database to itself.
     """
 
     name: str
@@ -21,7 +23,15 @@ class Target:
 
 
 def duckdb_output(folder: Path) -> dict[str, Any]:
-    return {"type": "duckdb", "path": str(folder / "scratch.duckdb")}
+    return {
+        "type": "duckdb", "path": str(folder / "scratch.duckdb"), "schema": "main", "threads": 1,
+        "plugins": [{"module": "samespace.duckdb_plugin"}],
+    }  # fmt: skip
 
 
-TARGETS = [Target("duckdb", duckdb_output)]
+def pgvector_output(folder: Path) -> dict[str, Any]:
+    return {**create_database(folder.name), "threads": 1}
+
+
+TARGETS = [Target("duckdb", duckdb_output), Target("pgvector", pgvector_output)]
+DUCKDB, PGVECTOR = TARGETS

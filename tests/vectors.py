@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
+import databases
 import numpy as np
+import pytest
+from harness import DbtProject
 from numpy.typing import NDArray
 
 DIMENSION = 16
@@ -28,8 +30,47 @@ def cosine(left: Any, right: Any) -> NDArray[np.float64]:
     return np.round(np.clip(exact, -1, 1), 6)
 
 
+def literal(vector: Any) -> str:
+    """SQL of a vector that every engine reads: a list there, an array here."""
+    numbers = ", ".join(repr(float(number)) for number in vector)
+    return f"cast(array[{numbers}] as float[{len(vector)}])"
+
+
+def as_numbers(vector: Any) -> NDArray[np.float64]:
+    """A vector as a driver hands it over (a list, or the text '[1, 2]') in float64."""
+    numbers = vector.strip("[]").split(",") if isinstance(vector, str) else vector
+    return np.asarray(numbers, dtype=np.float32).astype(np.float64)
+
+
+def columns(project: DbtProject, table: str) -> list[tuple[str, str]]:
+    """Names and types of the columns of a table or view, in their order."""
+    return project.query(
+        "select column_name, data_type from information_schema.columns "
+        "where table_schema = 'main' and table_name = ? order by ordinal_position",
+        [table],
+    )
+
+
+def refusal(project: DbtProject, sql: str) -> str:
+    """What the database says to a query that it must refuse."""
+    import duckdb
+    import psycopg2
+
+    with pytest.raises((duckdb.Error, psycopg2.Error)) as caught:
+        project.query(sql)
+    return str(caught.value)
+
+
+def storable(project: DbtProject, vector: Any) -> str | None:
+    """A vector in its text form; none where there is none, or where pgvector refuses it (NaN, infinity)."""
+    if vector is None or (project.engine != "duckdb" and not np.isfinite(vector).all()):
+        return None
+    # As text: a NaN inside a list parameter would arrive as NULL.
+    return str([float(number) for number in vector])
+
+
 def store(
-    database: Path,
+    project: DbtProject,
     table: str,
     keys: Sequence[Any],
     vectors: Sequence[Any],
@@ -37,29 +78,23 @@ def store(
     key_type: str = "integer",
     key: str = "id",
     dimension: int = DIMENSION,
+    labels: Sequence[str | None] | None = None,
 ) -> None:
-    """Create a table of key, label ('even'/'odd' position), model_id and embedding."""
-    import duckdb
-
-    # As text: a NaN inside a list parameter would arrive as NULL.
+    """Create a table of key, label ('even'/'odd' position unless given), model_id and embedding."""
+    labels = labels if labels is not None else ["odd" if place % 2 else "even" for place in range(len(keys))]
     rows = [
-        (
-            key_value,
-            "odd" if place % 2 else "even",
-            model_id,
-            None if vector is None else str([float(x) for x in vector]),
-        )
-        for place, (key_value, model_id, vector) in enumerate(zip(keys, model_ids, vectors, strict=True))
+        (key_value, label, model_id, storable(project, vector))
+        for key_value, label, model_id, vector in zip(keys, labels, model_ids, vectors, strict=True)
     ]
-    with duckdb.connect(str(database)) as connection:
-        connection.execute(
-            f'create or replace table {table} ("{key}" {key_type}, label varchar, model_id varchar, '
-            f"embedding float[{dimension}])"
-        )
-        if rows:
-            connection.executemany(
-                f"insert into {table} values (?, ?, ?, cast(? as float[{dimension}]))", rows
-            )
+    vector_type = databases.vector_type(project.output, dimension)
+    if project.engine != "duckdb":
+        project.query("create extension if not exists vector")
+    project.query(f"drop table if exists {table} cascade")
+    quoted = '"' + key.replace('"', '""') + '"'
+    columns = f"{quoted} {key_type}, label varchar, model_id varchar, embedding {vector_type}"
+    project.query(f"create table {table} ({columns})")
+    if rows:
+        project.insert(f"insert into {table} values (?, ?, ?, cast(? as {vector_type}))", rows)
 
 
 SOURCES = """

@@ -6,10 +6,11 @@ import os
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import databases
 import yaml
 
 HERE = Path(__file__).resolve().parent
@@ -26,16 +27,33 @@ class Copy:
     root: Path
     python: str = sys.executable
     python_path: str | None = str(REPO / "python")
+    output: dict[str, Any] = field(default_factory=lambda: {"type": "duckdb"})
 
     @property
-    def database(self) -> Path:
-        return self.root / "consumer.duckdb"
+    def database(self) -> dict[str, Any]:
+        """The output with the DuckDB file in this folder."""
+        return {"path": str(self.root / "consumer.duckdb"), **self.output}
+
+    def query(self, sql: str) -> list[tuple[Any, ...]]:
+        """Rows of a query on the project's database, without dbt and our package."""
+        return databases.execute(self.database, sql)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What the project's profiles.yml reads."""
+        if self.output["type"] == "duckdb":
+            return {"SAMESPACE_DUCKDB_PATH": self.database["path"]}
+        fields = ["host", "port", "user", "password", "dbname"]
+        return {
+            "SAMESPACE_TARGET": self.output["type"],
+            **{f"SAMESPACE_PG_{name.upper()}": str(self.output[name]) for name in fields},
+        }
 
     def dbt(self, *arguments: str, timeout: int = 600) -> subprocess.CompletedProcess[str]:
         """One dbt command in the copy; its output and error output are both in ``stdout``."""
         environment = {
             **os.environ, "DBT_PROFILES_DIR": str(self.root), "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
-            "SAMESPACE_DUCKDB_PATH": str(self.database), "HF_HUB_OFFLINE": "1",
+            "HF_HUB_OFFLINE": "1", **self.environment,
         }
         environment.pop("PYTHONPATH", None)
         if self.python_path:

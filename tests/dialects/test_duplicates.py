@@ -108,7 +108,7 @@ def test_groups_hold_one_space_each(built: DbtProject, method: str) -> None:
     assert built.query(f"""
         select count(*) from (
             select group_id from groups_int_{method} group by group_id having count(distinct model_id) > 1
-        )
+        ) as mixed
     """) == [(0,)]
     assert built.query(f"""
         select count(*) from groups_int_{method}
@@ -128,8 +128,11 @@ def test_the_order_decides_which_row_is_kept(built: DbtProject) -> None:
 
 
 def test_left_out_rows_are_logged(built: DbtProject) -> None:
-    assert "rows left out: 2 with no vector (NULL)" in built.config["built"]
-    assert "rows left out: 4 with a vector of NaN, infinity or only zeros" in built.config["built"]
+    # Two models of three such rows; pgvector refuses NaN, so there that row has no vector.
+    missing = 2 if built.engine == "duckdb" else 4
+    assert f"rows left out: {missing} with no vector (NULL)" in built.config["built"]
+    sentence = f"rows left out: {6 - missing} with a vector of NaN, infinity or only zeros"
+    assert sentence in built.config["built"]
     assert "rows left out: 6 without a usable vector" in built.config["built"]
 
 
@@ -144,7 +147,9 @@ def test_mistakes_are_sentences(built: DbtProject) -> None:
         assert sentence in done.message(f"bad_{name}"), (name, done.message(f"bad_{name}"))
     assert "Traceback" not in done.output
     for name in ("many_kernel", "same_key"):
-        said = done.message(f"bad_{name}").splitlines()
+        lines = done.message(f"bad_{name}").splitlines()
+        # Where the adapter runs the kernel, dbt adds the macros that called it.
+        said = [line for line in lines if line.strip() and not line.strip().startswith("> ")]
         assert len([line for line in said if "samespace." in line]) == 1, said
         assert len(said) <= 3, said
 
@@ -153,15 +158,16 @@ def test_mistakes_are_sentences(built: DbtProject) -> None:
 def test_no_kernel_runs_on_a_part_of_the_rows(built: DbtProject, option: tuple[str, ...]) -> None:
     """`clusters`, kernel only, gives its columns under --empty and a sentence under --sample."""
     columns = "select table_name, column_name, data_type from information_schema.columns where table_name in"
-    columns += " ('groups_auto', 'three') order by all"
+    columns += " ('groups_auto', 'three') order by 1, 2"
     before = built.query(columns)
     done = built.dbt("run", *option, "--select", "groups_auto", "three", "pairs_int_kernel", "points_int")
     sentence = f"no kernel runs under {option[0]}"
     assert f"{sentence}. Use method='auto'" in done.message("pairs_int_kernel")
-    assert done.message("groups_auto") == "OK"
+    built_now = ("OK", "SELECT 0", "SELECT 108")  # as dbt-duckdb and dbt-postgres say it
+    assert done.message("groups_auto") in built_now
     assert "Traceback" not in done.output
     if option == ("--empty",):
-        assert done.message("three") == "OK", done.output
+        assert done.message("three") in built_now, done.output
         rows = built.query("select (select count(*) from three), (select count(*) from groups_auto)")
         assert rows == [(0, 0)]
     else:
@@ -195,5 +201,7 @@ def test_a_declared_space_joins_and_nothing_else_does(declared: DbtProject) -> N
 
 def test_a_key_is_not_its_own_duplicate(declared: DbtProject) -> None:
     assert declared.query("""
-        select count(*) from (select group_id, key from groups_kernel group by all having count(*) > 1)
+        select count(*) from (
+            select group_id, key from groups_kernel group by group_id, key having count(*) > 1
+        ) as repeated
     """) == [(0,)]

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import json
 import random
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 
 import duckdb
+import numpy as np
 import pytest
+from databases import vector_type
 from harness import DbtProject
+from job_connection import Connection
+from samespace._registry import Registration
+from samespace.io._store import Store
 from samespace.io.duckdb import DuckDBStore
+from samespace.io.postgres import PostgresStore
 from samespace.spec import ModelSpec
 from targets import Target
 
@@ -103,58 +111,63 @@ def expected(rows: list[Row], days: float) -> dict[Row, bool]:
     return after
 
 
+@contextmanager
+def store_of(project: DbtProject) -> Iterator[Store]:
+    """The tables of samespace in the project's database."""
+    if project.engine == "duckdb":
+        with duckdb.connect(str(project.database)) as connection:
+            yield DuckDBStore(connection, "scratch", "samespace")
+        return
+    project.query("create extension if not exists vector")
+    with closing(Connection(project.output)) as connection:
+        yield PostgresStore(connection, "samespace")
+
+
 def build(project: DbtProject) -> None:
-    with duckdb.connect(str(project.database)) as connection:
-        store = DuckDBStore(connection, "scratch", "samespace")
+    own = "scratch" if project.engine == "duckdb" else project.output["dbname"]
+    with store_of(project) as store:
         store.prepare()
         for model_id, identity in MODELS.items():
             spec = ModelSpec(model_id.split("@")[0], model_id, digest(model_id), "hashing", 2, identity)
             store.prepare_cache(spec)
-            connection.execute(
-                "insert into samespace.embedding_models by name select ? as model_id, 's' as space, ? as "
-                "name, "
-                "'hashing' as provider, ? as digest, ? as spec, 2 as dimension, true as unit_norm, true as "
-                "verified, "
-                "1 as canary_version, [0] as canaries, '' as checksum, '' as samespace_version, now() as "
-                "first_used_at, now() as last_verified_at",
-                [model_id, spec.name, spec.digest, spec.to_json()],
-            )
-        for row in ROWS:
-            connection.execute(
-                f"insert into samespace.embedding_cache_{digest(row.model)} values (?, ?, [1, 0], null, "
-                "null, ?, ?)",
-                [row.role, row.content_hash, row.created_at, row.unused_since],
-            )
-        for name, (models, role, there) in RELATIONS.items():
-            database = "another_file" if name == "other_file" else "scratch"
-            connection.execute(
-                "insert into samespace.embedding_relations values (?, 'main', ?, 'id', 'body', "
-                "'embedding', ?, ?, 1, now())",
-                [database, name, models, role],
-            )
-            if there and database == "scratch":
-                table = '"' + name + '"'
-                connection.execute(f"create table {table} (model_id text, content_hash text)")
-                connection.executemany(f"insert into {table} values (?, ?)", HELD[name])
+            store.register(spec, Registration(model_id, spec.digest, 1, np.zeros((1, 2), np.float32)))
+    vector = f"cast('[1, 0]' as {vector_type(project.output, 2)})"
+    for model in sorted({row.model for row in ROWS}):
+        project.insert(
+            f"insert into samespace.embedding_cache_{digest(model)} "
+            f"values (?, ?, {vector}, null, null, ?, ?)",
+            [(r.role, r.content_hash, r.created_at, r.unused_since) for r in ROWS if r.model == model],
+        )
+    for name, (models, role, there) in RELATIONS.items():
+        database = "another_file" if name == "other_file" else own
+        project.query(
+            "insert into samespace.embedding_relations "
+            "values (?, 'main', ?, 'id', 'body', 'embedding', ?, ?, 1, cast(now() as timestamp))",
+            [database, name, models, role],
+        )
+        if there and database == own:
+            table = '"' + name + '"'
+            project.query(f"create table {table} (model_id text, content_hash text)")
+            project.insert(f"insert into {table} values (?, ?)", HELD[name])
 
 
 def contents(project: DbtProject) -> list[tuple]:
     names = project.query(
-        "select table_name from duckdb_tables() where table_name like 'embedding_cache_%' order by 1"
+        "select table_name from information_schema.tables where table_name like 'embedding_cache_%'"
     )
+    columns = "role, content_hash, created_at, unused_since"
     found: list[tuple] = []
     for (name,) in names:
-        found += project.query(
-            f"select '{name}', role, content_hash, created_at, unused_since from samespace.{name} order by "
-            "all"
-        )
-    return [*found, *names]
+        found += project.query(f"select '{name}', {columns} from samespace.{name}")
+    return sorted([*found, *names], key=str)
 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory, target: Target) -> DbtProject:
     folder = tmp_path_factory.mktemp("prune")
-    made = DbtProject(folder, target={**target.output(folder), "plugins": []})
+    # No plugin: pruning needs no Python.
+    plugins = {"plugins": []} if target.name == "duckdb" else {}
+    made = DbtProject(folder, target={**target.output(folder), **plugins})
     made.write("models/one.sql", "select 1 as a")
     return made
 

@@ -8,7 +8,7 @@ from points import model
 from targets import Target
 
 EMBEDDING = "{{ config(materialized='embedding', model='hash64', key='id', text='text') }}\n"
-TEXTS = "select unnest([1, 2, 3]) as id, unnest(['one', 'two', 'two']) as text"
+TEXTS = "select * from (values (1, 'one'), (2, 'two'), (3, 'two')) as t(id, text)"
 AGAIN = "may have been chosen for the former"
 CALLS = {
     "groups": "duplicates(ref('texts'))",

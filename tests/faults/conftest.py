@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from faults.processes import Slow
+from faults.processes import EMBEDDED, Slow
 from harness import DbtProject
+from targets import Target
 
 HERE = Path(__file__).resolve().parent
 SLOW = {"provider": "slow", "model": "sha", "dimension": 16}
@@ -27,21 +30,26 @@ def slow_package(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def slow(tmp_path: Path, slow_package: Path):
-    """One embedding model, ``texts``, over the table raw_texts(id, body), which the test fills."""
-    project = DbtProject(tmp_path / "project", models={"slow": SLOW}, target={"plugins": []})
-    project.write(
-        "models/texts.sql",
-        (
-            "{{ config(materialized='embedding', model='slow', key='id', text='body') }}\n"
-            "select id, body from raw_texts\n"
-        ),
-    )
-    log = tmp_path / "calls.jsonl"
-    path = os.pathsep.join([str(slow_package), project.environment()["PYTHONPATH"]])
-    made = Slow(project, {"PYTHONPATH": path, "SLOW_LOG": str(log)}, log)
-    yield made
-    for process in made.running:
+def make_slow(tmp_path: Path, slow_package: Path) -> Iterator[Callable[..., Slow]]:
+    """``make_slow(output)``: a model ``texts`` over raw_texts(id, body), which the test fills."""
+    log, made = tmp_path / "calls.jsonl", []
+
+    def make(output: dict[str, Any], name: str = "project", **options: Any) -> Slow:
+        options = {"models": {"slow": SLOW}, **options}
+        project = DbtProject(tmp_path / name, target={**output, "plugins": []}, **options)
+        project.write("models/texts.sql", EMBEDDED + "select id, body from raw_texts\n")
+        path = os.pathsep.join([str(slow_package), project.environment()["PYTHONPATH"]])
+        made.append(Slow(project, {"PYTHONPATH": path, "SLOW_LOG": str(log)}, log))
+        return made[-1]
+
+    yield make
+    for process in [process for one in made for process in one.running]:
         if process.poll() is None:
             process.kill()
             process.communicate()
+
+
+@pytest.fixture
+def slow(make_slow: Callable[..., Slow], tmp_path: Path, target: Target) -> Slow:
+    """The project on every engine."""
+    return make_slow(target.output(tmp_path / "project"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import signal
 import subprocess
@@ -12,7 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import catalog
 from harness import DbtProject
+
+EMBEDDED = "{{ config(materialized='embedding', model='slow', key='id', text='body') }}\n"
 
 
 @dataclass
@@ -54,26 +58,27 @@ class Slow:
     def forget_calls(self) -> None:
         self.log.unlink(missing_ok=True)
 
-    def tables(self) -> set[str]:
-        rows = self.project.query(
-            "select schema_name || '.' || table_name from duckdb_tables() union all "
-            "select schema_name || '.' || view_name from duckdb_views() where not internal"
+    def source(self, rows: int, body: str = "'text number ' || n") -> None:
+        """(Re)create raw_texts with the ids 0 ... rows - 1."""
+        self.project.query("drop table if exists raw_texts")
+        self.project.query(
+            f"create table raw_texts as select n as id, {body} as body "
+            f"from generate_series(0, {rows - 1}) as t(n)"
         )
-        return {row[0] for row in rows}
+
+    def tables(self) -> set[str]:
+        return catalog.relations(self.project)
 
     def cached(self) -> list[str]:
         """Every text of raw_texts whose vector is kept, as often as it is kept."""
-        tables = self.project.query(
-            "select table_name from duckdb_tables() where table_name like 'embedding_cache%' order by 1"
-        )
-        rows = [
-            self.project.query(
-                f'select r.body from samespace."{table}" as c '
-                "join (select distinct body from raw_texts) as r on sha256(r.body) = c.content_hash"
-            )
-            for (table,) in tables
+        texts = [text for (text,) in self.project.query("select distinct body from raw_texts")]
+        by_hash = {hashlib.sha256(text.encode()).hexdigest(): text for text in texts}
+        kept = [
+            content_hash
+            for table in catalog.cache_tables(self.project)
+            for (content_hash,) in self.project.query(f"select content_hash from {table}")
         ]
-        return [row[0] for part in rows for row in part]
+        return [by_hash[content_hash] for content_hash in kept if content_hash in by_hash]
 
 
 def wait_for(condition: Callable[[], bool], process: subprocess.Popen[str], seconds: float = 60) -> None:

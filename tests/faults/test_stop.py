@@ -7,19 +7,19 @@ import re
 import signal
 
 from faults.processes import wait_for
+from faults.servers import own_locks, sessions, until
 
 
 def test_ctrl_c_and_a_second_dbt(slow) -> None:
-    slow.project.query(
-        "create table raw_texts as select range as id, 'text number ' || range as body from range(3000)"
-    )
+    slow.source(3000)
     process = slow.start("run", SLOW_SECONDS="0.01")
     wait_for(lambda: len(slow.calls()) >= 2, process)
 
-    second = slow.run()
-    assert not second.ok
-    assert "lock" in second.output.lower()
-    assert process.poll() is None, "the second dbt disturbed the first"
+    if slow.project.engine == "duckdb":  # A served database lets the second one in: test_postgres_two_runs.py
+        second = slow.run()
+        assert not second.ok
+        assert "lock" in second.output.lower()
+        assert process.poll() is None, "the second dbt disturbed the first"
 
     process.send_signal(signal.SIGINT)
     output = process.communicate(timeout=30)[0]
@@ -34,15 +34,18 @@ def test_ctrl_c_and_a_second_dbt(slow) -> None:
 
     encoded = slow.encoded()
     assert 100 <= len(encoded) < 3000
-    assert sorted(slow.cached()) == sorted(encoded)
+    if slow.project.engine == "pgvector":  # dbt ends the session: the last call's vectors have nowhere to go
+        encoded = [text for call in slow.calls()[:-1] for text in call]
+        assert set(encoded) <= set(slow.cached()) <= set(slow.encoded())
+        until(lambda: sessions(slow) == 0)
+        assert own_locks(slow) == []
+    else:
+        assert sorted(slow.cached()) == sorted(encoded)
     assert "main.texts" not in slow.tables()
 
 
 def test_an_encoder_that_fails_on_one_text(slow) -> None:
-    slow.project.query(
-        "create table raw_texts as select range as id, 'text number ' || (1000 + range) as body from "
-        "range(300)"
-    )
+    slow.source(300, "'text number ' || (1000 + n)")
     outcome = slow.run(SLOW_FAILS_ON="text number 1234")
     assert not outcome.ok
     assert "Traceback" not in outcome.output
@@ -66,10 +69,7 @@ def test_an_encoder_that_fails_on_one_text(slow) -> None:
 
 
 def test_four_threads_with_overlapping_texts_encode_each_text_once(slow) -> None:
-    slow.project.query(
-        "create table raw_texts as select range as id, 'text number ' || (range % 700) as body from "
-        "range(1000)"
-    )
+    slow.source(1000, "'text number ' || (n % 700)")
     (slow.project.root / "models" / "texts.sql").unlink()
     for number in range(4):
         slow.project.write(

@@ -27,7 +27,7 @@ def provider(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def counted_project(make_project: Callable[..., DbtProject], provider: Path) -> Callable[..., CountedProject]:
-    """``counted_project("name", models={...})``: a project on the counting provider."""
+    """``counted_project("name", on=target, models={...})``: a project on the counting provider."""
 
     def make(name: str, models: dict[str, Any] | None = None, **options: Any) -> CountedProject:
         options.setdefault("target", {"plugins": []})

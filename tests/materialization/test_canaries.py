@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import pytest
 from counting import COUNTING, CountedProject
+from targets import Target
 
 ATTACKS = {
     "other_weights": {"seed": 1},
@@ -19,7 +20,10 @@ ATTACKS = {
 HARMLESS = {"same": {}, "rounded": {"noise": 0.002}}
 PROMPTED = {**COUNTING, "prompts": {"document": "passage: "}}
 EDITS = {
-    "a_canary": "canaries = list_transform(canaries, (x, i) -> case when i = 7 then x + 0.001 else x end)",
+    "a_canary": {
+        "duckdb": "canaries = list_transform(canaries, (x, i) -> case when i = 7 then x + 0.001 else x end)",
+        "pgvector": "canaries[7] = canaries[7] + 0.001",
+    },
     "the_digest": "digest = repeat('0', 32)",
     "the_space": "space = 'minilm@01234567'",
     "the_length": "unit_norm = not unit_norm",
@@ -30,9 +34,9 @@ EDITS = {
 
 
 @pytest.fixture(scope="module")
-def made(counted_project: Callable[..., CountedProject]) -> CountedProject:
+def made(counted_project: Callable[..., CountedProject], target: Target) -> CountedProject:
     """One model per attack and per edit, registered with good weights, then attacked; each in one run."""
-    project = counted_project("gate")
+    project = counted_project("gate", on=target)
     names = [*ATTACKS, *HARMLESS, *EDITS]
     models = {name: {**PROMPTED, "version": name, "load_from": project.weights(name)} for name in names}
     project.configure(models)
@@ -44,7 +48,8 @@ def made(counted_project: Callable[..., CountedProject]) -> CountedProject:
     project.sql("insert into raw values (2, 'another text')")
     for name, weights in {**ATTACKS, **HARMLESS}.items():
         project.weights(name, **weights)
-    for name, change in EDITS.items():
+    for name, edit in EDITS.items():
+        change = edit if isinstance(edit, str) else edit[project.engine]
         project.sql(f"update samespace.embedding_models set {change} where name = '{name}'")
     project.dbt("run")
     return project
@@ -79,7 +84,7 @@ def test_the_same_weights_with_rounding_pass(made: CountedProject, name: str) ->
 @pytest.mark.parametrize("name", EDITS)
 def test_an_edited_registry_row_is_named_and_left_alone(made: CountedProject, name: str) -> None:
     assert re.search(
-        rf"the row of {name}@\w{{8}} in \"scratch\"\.\"samespace\"\.\"embedding_models\" is not what samespace wrote: it "
+        rf"the row of {name}@\w{{8}} in (\"scratch\"\.)?\"samespace\"\.\"embedding_models\" is not what samespace wrote: it "
         r"was edited or damaged\. Restore it from a backup, or bump version: .* Nothing was embedded\.",
         said(made, name),
     ), said(made, name)

@@ -6,13 +6,15 @@ import json
 from collections.abc import Callable
 
 import pytest
+from catalog import TEXT, by_age, columns, comments, constraints, indexes, vector_name
 from citizen_project import MODELS, Story, tell
 from harness import DbtProject, Outcome
+from targets import Target
 
 
 @pytest.fixture(scope="module")
-def story(make_project: Callable[..., DbtProject]) -> Story:
-    return tell(make_project)
+def story(make_project: Callable[..., DbtProject], target: Target) -> Story:
+    return tell(make_project, target)
 
 
 def failed(outcome: Outcome) -> set[str]:
@@ -61,19 +63,12 @@ def test_a_failing_post_hook_rolls_the_merge_and_the_swap_back(story: Story) -> 
     assert story.rows[5]["failing_hook"] == story.rows[4]["failing_hook"]
     runs = "select count(*) from samespace.embedding_runs where relation like '%failing_hook%'"
     assert story.project.query(runs) == [(2,)]
-    indexes = "select count(*) from duckdb_indexes() where table_name = 'failing_hook'"
-    assert story.project.query(indexes) == [(1,)]
+    assert len(indexes(story.project, "failing_hook")) == 1
 
 
 def test_descriptions_reach_the_database(story: Story) -> None:
-    assert story.project.query("select comment from duckdb_tables() where table_name = 'documented'") == [
-        ("A relation with 'quotes'.",)
-    ]
-    comments = (
-        "select column_name, comment from duckdb_columns() "
-        "where table_name = 'documented' and comment is not null"
-    )
-    assert story.project.query(comments) == [("id", "The key."), ("embedding", "The vector.")]
+    told = {"": "A relation with 'quotes'.", "id": "The key.", "embedding": "The vector."}
+    assert comments(story.project, "documented") == told
 
 
 def test_schema_change_ignore(story: Story) -> None:
@@ -85,7 +80,7 @@ def test_schema_change_ignore(story: Story) -> None:
 
 
 def test_schema_change_append_new_columns(story: Story) -> None:
-    assert "added varchar" in story.columns[2]["change_append_new_columns"]
+    assert f"added {TEXT[story.project.engine]}" in story.columns[2]["change_append_new_columns"]
     assert story.message(2, "change_append_new_columns") == "EMBED 0 new, 3 cached, 5 updated, 1 null"
     assert story.rows[3]["change_append_new_columns"] == story.rows[2]["change_append_new_columns"]
     assert story.columns[4]["change_append_new_columns"] == story.columns[2]["change_append_new_columns"]
@@ -99,9 +94,9 @@ def test_schema_change_append_new_columns(story: Story) -> None:
 
 
 def test_schema_change_sync_all_columns(story: Story) -> None:
-    name = "change_sync_all_columns"
-    assert "added varchar" in story.columns[2][name]
-    assert story.columns[3][name] == ["id integer", "body varchar", *story.columns[1][name][3:]]
+    name, text = "change_sync_all_columns", TEXT[story.project.engine]
+    assert f"added {text}" in story.columns[2][name]
+    assert story.columns[3][name] == ["id integer", f"body {text}", *story.columns[1][name][3:]]
     assert [float(str(row[-1])) for row in story.rows[4][name]] == [1.5, 3.0, 4.5, 6.0, 7.5]
     assert all(
         f"0 new, 3 cached{', 5 updated' if step != 3 else ''}" in story.message(step, name)
@@ -116,20 +111,18 @@ def test_schema_change_fail(story: Story) -> None:
 
 def test_a_contract_is_kept_and_follows_its_own_changes(story: Story) -> None:
     assert story.message(2, "contracted") == "EMBED 3 new, 0 cached, 1 null"
-    assert "NOT NULL constraint failed" in story.message(3, "contracted")
+    refused = {"duckdb": "NOT NULL constraint failed", "pgvector": "violates not-null constraint"}
+    assert refused[story.project.engine] in story.message(3, "contracted")
     assert story.rows[3]["contracted"] == story.rows[2]["contracted"]
     assert "extra integer" in story.columns[4]["contracted"]
     assert [row[-1] for row in story.rows[4]["contracted"]] == [2, 4, 6, 8, 10]
-    kinds = story.project.query(
-        "select distinct constraint_type from duckdb_constraints() where table_name = 'contracted' order by 1"
-    )
-    assert kinds == [("NOT NULL",), ("PRIMARY KEY",)]
+    assert constraints(story.project, "contracted") == ["NOT NULL", "PRIMARY KEY"]
 
 
 def test_a_wrong_dimension_in_a_contract_costs_nothing(story: Story) -> None:
     message = story.message(1, "contract_wrong")
-    assert "FLOAT[32]" in message
-    assert "FLOAT[16]" in message
+    assert vector_name(story.project, 32) in message
+    assert vector_name(story.project, 16) in message
     assert story.project.query("select name from samespace.embedding_models") == [("tiny",)]
 
 
@@ -138,13 +131,11 @@ def test_indexes_survive_changed_texts_and_a_swap(story: Story) -> None:
     assert [row[1] for row in story.rows[2]["indexed"]][:2] == ["hello world changed", "hello wrld changed"]
     assert story.message(4, "indexed") == "EMBED 1 new, 2 cached, 1 removed, 1 null"
     assert [row[0] for row in story.rows[4]["indexed"]] == [1, 3, 4, 5, 9]
-    unique = "select is_unique from duckdb_indexes() where table_name = 'indexed' order by 1"
-    assert story.project.query(unique) == [(False,), (True,)]
+    assert sorted(unique for _, unique, _ in indexes(story.project, "indexed")) == [False, True]
 
 
 def test_full_refresh_false_keeps_the_table(story: Story) -> None:
-    placed = "select table_name from duckdb_tables() where table_name in ('kept', 'lost') order by table_oid"
-    assert [name for (name,) in story.project.query(placed)] == ["kept", "lost"]
+    assert by_age(story.project, "kept", "lost") == ["kept", "lost"]
 
 
 def test_options_under_meta(story: Story) -> None:
@@ -189,10 +180,7 @@ def test_columns_of_every_kind_and_name(story: Story) -> None:
         "m",
         "f",
     ]
-    found = story.project.query(
-        "select column_name from duckdb_columns() where table_name = 'names' order by column_index"
-    )
-    assert [name for (name,) in found] == [
+    assert [name for name, _ in columns(story.project, "names")] == [
         *expected,
         "role",
         "vector",
@@ -204,10 +192,19 @@ def test_columns_of_every_kind_and_name(story: Story) -> None:
     assert [row[0] for row in story.rows[4]["names"]] == [4] * 5
 
 
-def test_grants_warn_once_and_only_where_they_are_configured(story: Story) -> None:
+def test_grants_are_applied_or_warned_about_once(story: Story) -> None:
+    served = story.project.engine == "pgvector"
+    if served:
+        story.project.query("create role reporter")
     outcome = story.project.dbt("run", "--select", "granted")
     assert outcome.ok, outcome.output
-    assert outcome.output.count("Grants for relations are not supported by DuckDB") == 1
+    assert outcome.output.count("Grants for relations are not supported by DuckDB") == (not served)
+    if served:
+        allowed = "select has_table_privilege('reporter', 'granted', ?)"
+        assert [story.project.query(allowed, [right]) for right in ("select", "insert")] == [
+            [(True,)],
+            [(False,)],
+        ]
 
 
 def test_tags_quiet_json_and_raw_result(story: Story) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from harness import DbtProject
+from targets import Target
 
 EMBEDDED = """
 {{ config(materialized='embedding', model='hash64', key='id', text='body') }}
@@ -12,8 +13,8 @@ select * from {{ ref('notes') }}
 """
 
 
-def test_numbers_become_texts(tmp_path: Path) -> None:
-    project = DbtProject(tmp_path, target={"plugins": []})
+def test_numbers_become_texts(tmp_path: Path, target: Target) -> None:
+    project = DbtProject(tmp_path, target={**target.output(tmp_path), "plugins": []})
     project.write("models/embedded.sql", EMBEDDED)
     project.write("models/notes.sql", "select 1 as id, 'one' as body union all select 2, 'two'")
     assert project.dbt("run", "--select", "package:scratch").ok

@@ -7,10 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import duckdb
 import pytest
 import yaml
+from databases import vector_type
 from harness import HASHING, DbtProject, Outcome
+from targets import Target
 
 NOTES = "id,body,at_day\n1,hello world,2024-01-01\n2,hello wrld,2024-01-02\n3,good bye,2026-01-03\n"
 HEAD = "{{ config(materialized='embedding', model='tiny', key='id', text='body') }}\n"
@@ -91,10 +92,11 @@ class Known:
 
 
 @pytest.fixture(scope="module")
-def known(make_project: Callable[..., DbtProject]) -> Known:
+def known(make_project: Callable[..., DbtProject], target: Target) -> Known:
     tiny = {**HASHING, "dimension": 16}
     project = make_project(
         "known",
+        on=target,
         models={"tiny": tiny, "other": {**tiny, "version": "2"}},
         target={"threads": 4, "plugins": []},
     )
@@ -115,10 +117,11 @@ def known(make_project: Callable[..., DbtProject]) -> Known:
     )
     for name, sql in MODELS.items():
         project.write(f"models/{name}.sql", sql)
-    with duckdb.connect(str(project.database)) as connection:
-        connection.execute(
-            "create table foreign_vectors as select 'a' as code, [1, 0]::float[2] as vector, 'x@1' as made_by"
-        )
+    if target.name == "pgvector":
+        project.query("create extension vector")
+    kind = vector_type(project.output, 2)
+    project.query(f"create table foreign_vectors (code varchar, vector {kind}, made_by varchar)")
+    project.query(f"insert into foreign_vectors values ('a', cast('[1, 0]' as {kind}), 'x@1')")
     first = project.dbt("--warn-error", "build", "--exclude", "test_type:unit", "of_source")
     assert first.ok, first.output
     built = project.dbt("--warn-error", "build")

@@ -1,4 +1,4 @@
-{{ config(materialized='table') }}
+{{ config(materialized='table', enabled=target.type == 'duckdb') }}
 
 with embedded as (
     select note_id, {{ samespace.embed('letters', 'body') }} as vector
