@@ -109,12 +109,18 @@ class Bodies:
         return set().union(*(self.missing(call, engine, seen) for call in known))
 
 
+# Asked only where there is an index to ask.
+INDEX = {"index_distance", "index_effort"}
+
+
 def support(macro: Macro, engine: str, bodies: Bodies) -> str:
     """``sql``, ``kernel``, both, or what is missing."""
     seen: set[str] = set()
-    missing = bodies.missing(macro.name, engine, seen)
+    missing = bodies.missing(macro.name, engine, seen) - INDEX
     kernel = "run_kernel" in seen and "run_kernel" not in missing
     plain = "run_kernel" not in seen or "method" in macro.arguments
+    if missing == {"query_vector"} and "query_key" in macro.arguments:
+        return "sql, but for query texts"
     if missing - {"run_kernel"} or not (kernel or plain):
         return f"no ({', '.join(f'`{name}`' for name in sorted(missing))})"
     return ", ".join(word for word, holds in (("sql", plain), ("kernel", kernel)) if holds)
