@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import databases
@@ -20,7 +20,6 @@ from job_connection import (
     Connection,
     Toy,
     cached,
-    database,
     fill,
     fresh_encoder,
     is_complete,
@@ -32,18 +31,6 @@ from samespace.io.postgres_jobs import JOBS
 from samespace.spec import ModelSpec
 
 LOCKS = "select count(*) from pg_locks where locktype = 'advisory'"
-
-
-@pytest.fixture
-def output() -> dict[str, Any]:
-    return database("jobs")
-
-
-@pytest.fixture(params=[False, True], ids=["transactions", "autocommit"])
-def connection(output: dict[str, Any], request: pytest.FixtureRequest) -> Iterator[Connection]:
-    made = Connection(output, autocommit=request.param)
-    yield made
-    made.close()
 
 
 @pytest.fixture(autouse=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 import databases
 import pytest
-from job_connection import CACHE, SPEC, Connection, Toy, database, fill, fresh_encoder, request, stage
+from job_connection import CACHE, SPEC, Connection, Toy, fill, fresh_encoder, request, stage
 from pooler import Pooler
 from samespace.io import _pooler
 from samespace.io.postgres import PostgresStore
@@ -15,11 +15,6 @@ from samespace.io.postgres_jobs import JOBS
 from samespace.spec import ModelSpec
 
 REFUSED = "samespace: this connection goes through a pooler in transaction mode"
-
-
-@pytest.fixture
-def output() -> dict[str, Any]:
-    return database("pooler")
 
 
 @pytest.fixture(autouse=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
 from typing import Any
 
 import databases
@@ -15,7 +14,6 @@ from job_connection import (
     Connection,
     Toy,
     cached,
-    database,
     fill,
     fresh_encoder,
     is_complete,
@@ -25,18 +23,6 @@ from job_connection import (
 )  # fmt: skip
 from samespace._pace import Pace
 from samespace.io.postgres_jobs import JOBS
-
-
-@pytest.fixture
-def output() -> dict[str, Any]:
-    return database("queries")
-
-
-@pytest.fixture(params=[False, True], ids=["transactions", "autocommit"])
-def connection(output: dict[str, Any], request: pytest.FixtureRequest) -> Iterator[Connection]:
-    made = Connection(output, autocommit=request.param)
-    yield made
-    made.close()
 
 
 @pytest.fixture(autouse=True)

@@ -10,7 +10,7 @@ from typing import Any
 import databases
 import numpy as np
 import pytest
-from job_connection import CACHE, SPEC, Connection, content_hash, database, stage, vector
+from job_connection import CACHE, SPEC, Connection, content_hash, stage, vector
 from samespace._registry import Registration
 from samespace.errors import RightsError, StorageError
 from samespace.io._session import with_marks
@@ -21,18 +21,6 @@ MODEL = ModelSpec.from_dict(SPEC)
 WIDE = ModelSpec.from_dict({**SPEC, "digest": "b" * 32, "model_id": "wide@bbbbbbbb", "dimension": 2})
 ROW = Registration(WIDE.model_id, WIDE.digest, 1, np.array([[1 / 3, -0.0], [1e-45, 2]], np.float32),
                    None, WIDE.model_id, True, True)  # fmt: skip
-
-
-@pytest.fixture
-def output() -> dict[str, Any]:
-    return database("store")
-
-
-@pytest.fixture(params=[False, True], ids=["transactions", "autocommit"])
-def connection(output: dict[str, Any], request: pytest.FixtureRequest) -> Iterator[Connection]:
-    made = Connection(output, autocommit=request.param)
-    yield made
-    made.close()
 
 
 def write(store: PostgresStore, cache: str, texts: list[str]) -> None:
