@@ -17,6 +17,9 @@ TORCH_INDEX ?=
 PIP := PIP_CONSTRAINT=constraints.txt PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --no-input -q
 MATRIX ?=
 PYTEST ?=
+# FULL=1: what benchmarks/results holds; BENCH='pairs knn': only these.
+FULL ?=
+BENCH ?=
 
 # What `make demo` runs on, and the set of packages that it takes.
 TARGET ?= duckdb
@@ -35,6 +38,7 @@ help:  ## show this list
 	@echo "       ... QUERY='what to search for' THRESHOLD=0.85                   (both optional)"
 	@echo "  make demo TARGET=pgvector ...                                  the same on an embedded PostgreSQL 16"
 	@echo "  make test PYTEST='-k search'                                   arguments for pytest"
+	@echo "  make bench BENCH='pairs knn'                                   some of the benchmarks"
 
 demo: known-target $(DEMO)  ## embed, search, deduplicate and cluster the demo's tickets, or your own file
 	@$(BIN)/python -m samespace.demo
@@ -60,9 +64,8 @@ static: .venv/.dev
 docs: .venv/.dev  ## write docs/macros.md and docs/support.md from the macros
 	@$(BIN)/python docs/generate.py
 
-bench: .venv/.dev  ## run the benchmarks (minutes; figures depend on the machine)
-	@set -e; for script in $(sort $(wildcard benchmarks/bench_*.py benchmarks/*/bench_*.py)); do \
-		echo "== $$script"; $(BIN)/python "$$script"; done
+bench: .venv/.bench  ## a small version of every benchmark, one table of ratios (FULL=1: all sizes, hours)
+	@$(BIN)/python benchmarks/run_all.py $(if $(filter 1,$(FULL)),--full) $(BENCH)
 
 test-matrix: .venv/.dev  ## the consumer project on other versions of dbt, DuckDB and PostgreSQL (long)
 	@$(BIN)/python tests/matrix.py $(MATRIX)

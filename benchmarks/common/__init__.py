@@ -1,0 +1,1 @@
+"""What the benchmarks share: texts, vectors, timing, tables."""

@@ -1,0 +1,1 @@
+"""What bench_growth.py measures, and the picture it draws."""
