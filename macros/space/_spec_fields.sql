@@ -48,7 +48,7 @@
 {#- Location and speed settings. A key that nothing reads would be a setting that silently does nothing. -#}
 {% macro _runtime_fields(provider) %}
     {% set own = {
-        'sentence-transformers': ['device', 'batch_size', 'threads'], 'onnx': ['batch_size', 'threads'],
+        'sentence-transformers': ['device', 'batch_size', 'threads', 'engine', 'precision'], 'onnx': ['batch_size', 'threads'],
         'static': [], 'word-vectors': [], 'hashing': [],
     } %}
     {{ return(own.get(provider, ['device', 'batch_size', 'threads', 'engine', 'base_url', 'timeout', 'price'])) }}

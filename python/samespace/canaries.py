@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from samespace._agreement import MEAN_COSINE, MIN_COSINE, agreement, agrees
 from samespace._pace import encoding
 from samespace._registry import Registration, Registry
 from samespace.encoders import load_encoder
@@ -23,8 +24,11 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+__all__ = ["TEXTS", "UNIT_TOLERANCE", "VERSION", "agreement", "agrees", "canary_vectors", "verified_encoder"]
+
 VERSION = 1
-MEAN_COSINE, MIN_COSINE, NORM_TOLERANCE = 0.9998, 0.999, 1e-3
+# Of the fact that lengths are 1, which lets a search leave the norms out.
+UNIT_TOLERANCE = 1e-5
 TEXTS: tuple[str, ...] = (
     "The parcel arrived two days late.",
     "the parcel arrived two days late",
@@ -126,19 +130,50 @@ def _check(
             "derives "
             f"{spec.digest}. Two specs share a short id: rename the model '{spec.name}'."
         )
-    vectors = canary_vectors(spec, encoder)
     # A model under a new name shares the cache of the old one, so it is held to the old one's vectors.
     reference = known or registry.twin(spec)
     if reference is not None:
+        vectors = _settled(spec, encoder, reference.canaries, log)
         _compare_with(spec, reference, vectors)
-    elif prove is not None:
-        prove(encoder)
+    else:
+        vectors = _in_fp32(spec, encoder, log)
+        if prove is not None:
+            prove(encoder)
     if known is None or known.space != spec.space:
         _compare_with_partner(spec, vectors, registry, log)
     if known is None:
         _register(spec, encoder, vectors, registry, log)
     else:
         registry.mark_verified(replace(known, space=spec.space, verified=_is_verified(spec)))
+
+
+def _in_fp32(spec: ModelSpec, encoder: Encoder, log: Callable[[str], None]) -> NDArray[np.float32]:
+    """The canaries' vectors in fp32, which a registry keeps; a faster precision is then held to them."""
+    fast = encoder.precision
+    if fast == "fp32" or not encoder.use_precision("fp32"):
+        return canary_vectors(spec, encoder)
+    vectors = canary_vectors(spec, encoder)
+    encoder.use_precision(fast)
+    _settled(spec, encoder, vectors, log)
+    return vectors
+
+
+def _settled(
+    spec: ModelSpec, encoder: Encoder, reference: NDArray[np.float32], log: Callable[[str], None]
+) -> NDArray[np.float32]:
+    """The canaries' vectors in the precision the encoder stays with: fp32 where another is too far off."""
+    vectors = canary_vectors(spec, encoder)
+    fast = encoder.precision
+    if fast == "fp32" or (vectors.shape == reference.shape and agrees(*agreement(reference, vectors))):
+        return vectors
+    if spec.runtime.get("precision") == fast:
+        raise CanaryError(
+            f"samespace: {spec.model_id}: runtime.precision is '{fast}', and in it the model does not "
+            "reproduce its registered vectors. Leave precision out: what agrees is taken then."
+        )
+    if encoder.use_precision("fp32"):
+        log(f"{spec.name}: {fast} is too far from fp32 here, so this run computes in fp32.")
+    return canary_vectors(spec, encoder)
 
 
 def _is_verified(spec: ModelSpec) -> bool:
@@ -186,7 +221,7 @@ def _register(
     for note in encoder.notes:
         log(f"{spec.name}: {note}")
     norms = np.linalg.norm(vectors.astype(np.float64), axis=1)
-    unit_norm = bool(np.all(np.abs(norms[norms > 0] - 1.0) <= NORM_TOLERANCE))
+    unit_norm = bool(np.all(np.abs(norms[norms > 0] - 1.0) <= UNIT_TOLERANCE))
     registry.register(
         spec,
         Registration(
@@ -234,33 +269,4 @@ def _compare(loaded: str, registered: str, stored: NDArray[np.float32], fresh: N
         f"{np.abs(ratio - 1).max():.2%}. Nothing was stored. Pin revision: (or correct load_from:) to get "
         "the "
         "registered model back, or bump version: in its spec to accept this one as a new space."
-    )
-
-
-def agreement(
-    stored: NDArray[np.float32], fresh: NDArray[np.float32]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Cosine and ratio of lengths per row of two float32 [n, d] arrays: float64 [n] each.
-
-    A row without a vector (all zeros) is equal to itself and to nothing else.
-    """
-    import numpy as np
-
-    a, b = stored.astype(np.float64), fresh.astype(np.float64)
-    norm_a, norm_b = np.linalg.norm(a, axis=1), np.linalg.norm(b, axis=1)
-    both_zero = (norm_a == 0) & (norm_b == 0)
-    scale = np.where(norm_a * norm_b == 0, 1.0, norm_a * norm_b)
-    cosine = np.where(both_zero, 1.0, (a * b).sum(axis=1) / scale)
-    ratio = np.where(both_zero, 1.0, norm_b / np.where(norm_a == 0, 1.0, norm_a))
-    return cosine, ratio
-
-
-def agrees(cosine: NDArray[np.float64], ratio: NDArray[np.float64]) -> bool:
-    """Whether vectors are those of one model: the three thresholds of the gate."""
-    import numpy as np
-
-    return bool(
-        cosine.mean() >= MEAN_COSINE
-        and cosine.min() >= MIN_COSINE
-        and np.abs(ratio - 1).max() <= NORM_TOLERANCE
     )

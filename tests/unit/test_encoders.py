@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import pytest
 from encoder_models import PACKAGES, PROVIDERS, glove, hashing, installed, minilm, paraphrase, wordllama
-from samespace.encoders import Encoder, load_encoder
+from samespace.encoders import Encoder, _tokens, load_encoder
+from samespace.encoders._tokens import token_ids
 from samespace.encoders._values import RejectedValueError
 from samespace.errors import EncoderError
 from samespace.spec import ModelSpec
@@ -27,8 +29,11 @@ ODD = [
 HUGE = "the quick brown fox jumps over " * 33_000  # a megabyte
 
 
-@pytest.fixture(scope="module", params=sorted(PROVIDERS))
+@pytest.fixture(scope="module", params=[*sorted(PROVIDERS), "library"])
 def encoder(request: pytest.FixtureRequest) -> Encoder:
+    """Every provider as it comes, and the engine that ``auto`` does not take for MiniLM."""
+    if request.param == "library":
+        return load_encoder(dataclasses.replace(minilm(), runtime={"engine": "sentence-transformers"}))
     package = PACKAGES.get(request.param)
     if package and not installed(package):
         pytest.skip(f"the package with weights '{package}' is not installed")
@@ -127,6 +132,31 @@ def test_token_counts(encoder: Encoder) -> None:
     assert counted.tokens.dtype == np.int32 and counted.truncated.dtype == np.bool_
     assert counted.tokens[0] < counted.tokens[1] < counted.tokens[2] and counted.tokens[2] >= 1000
     assert counted.truncated.tolist() == [False, False, counted.window is not None]
+
+
+def test_vectors_with_counts_are_those_of_both_calls(
+    encoder: Encoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[int] = []
+
+    def counting(tokenizer: Any, texts: Sequence[str], special: bool) -> list[list[int]]:
+        read.append(len(texts))
+        return token_ids(tokenizer, texts, special)
+
+    monkeypatch.setattr(_tokens, "token_ids", counting)
+    values = [*TEXTS, *ODD]
+    vectors, counted = encoder.encode_counted(values)
+    if encoder.spec.provider != "sentence-transformers" or encoder.engine == "packed":
+        assert sum(read) in (0, len(values)), "a text is tokenised once"
+    assert np.array_equal(vectors, encoder.encode(values))
+    expected = encoder.token_counts(values)
+    assert (counted is None) == (expected is None)
+    if counted is not None and expected is not None:
+        assert counted.window == expected.window
+        assert np.array_equal(counted.tokens, expected.tokens)
+        assert np.array_equal(counted.truncated, expected.truncated)
+    none, nothing = encoder.encode_counted([])
+    assert none.shape == (0, encoder.spec.dimension) and (nothing is None or not len(nothing.tokens))
 
 
 def test_unnormalised() -> None:

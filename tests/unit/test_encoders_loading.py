@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import os
 import sys
@@ -30,8 +31,9 @@ from encoder_models import (
 )
 from samespace.encoders import Encoder, load_encoder
 from samespace.encoders._locations import local_path
-from samespace.encoders._vendor import _cgroup_cpus, cpu_threads, vendor
+from samespace.encoders._vendor import vendor
 from samespace.errors import EncoderError, MissingDependencyError
+from samespace.kernels._cpu import _cgroup_cpus, cpu_threads
 from samespace.spec import ModelSpec
 
 
@@ -73,6 +75,10 @@ def test_an_unknown_provider_lists_the_known_ones() -> None:
         load_encoder(spec("opnai", 3))
 
 
+def minilm_by(engine: str) -> ModelSpec:
+    return dataclasses.replace(minilm(), runtime={"engine": engine})
+
+
 def parquet_words() -> ModelSpec:
     """Word vectors whose words lie in a parquet file; reading it is what needs the library."""
     folder = Path(tempfile.mkdtemp())
@@ -82,7 +88,9 @@ def parquet_words() -> ModelSpec:
 
 
 @pytest.mark.parametrize(("hidden", "make", "extra"), [
-    ("sentence_transformers", minilm, "sentence-transformers"), ("onnxruntime", paraphrase, "onnx"),
+    ("sentence_transformers", lambda: minilm_by("sentence-transformers"), "sentence-transformers"),
+    ("torch", minilm, "packed"), ("safetensors.torch", minilm, "packed"),
+    ("onnxruntime", paraphrase, "onnx"),
     ("safetensors.numpy", wordllama, "static"), ("pyarrow.parquet", parquet_words, "word-vectors"),
     ("sklearn.feature_extraction.text", hashing, "hashing"),
 ])

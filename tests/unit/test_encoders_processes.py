@@ -50,6 +50,20 @@ print(*found)
     assert (done.returncode, done.stdout.strip(), done.stderr) == (0, "", "")
 
 
+@pytest.mark.real_model
+def test_packed_loads_neither_transformers_nor_sentence_transformers() -> None:
+    done = in_a_process("""
+import sys
+from encoder_models import minilm
+from memory_registry import MemoryRegistry
+from samespace.canaries import verified_encoder
+encoder = verified_encoder(minilm(), MemoryRegistry())
+encoder.encode_counted(['one text', 'another'], 'query')
+print(*{'transformers', 'sentence_transformers', 'huggingface_hub', 'sklearn', 'scipy'} & sys.modules.keys())
+""")
+    assert (done.returncode, done.stdout.strip(), done.stderr) == (0, "", "")
+
+
 def hub_cache(home: Path, model: str, files: Mapping[str, Path]) -> None:
     """A hub cache as huggingface_hub lays it out, with one snapshot of one model."""
     repository = home / "hub" / f"models--{model.replace('/', '--')}"

@@ -16,7 +16,7 @@ ENTRY_POINT_GROUP = "samespace.encoders"
 PROVIDERS: dict[str, str] = {
     "hashing": "samespace.encoders.hashing:HashingEncoder",
     "onnx": "samespace.encoders.onnx:OnnxEncoder",
-    "sentence-transformers": "samespace.encoders.sentence_transformers:SentenceTransformersEncoder",
+    "sentence-transformers": "samespace.encoders.engines:open_sentence_encoder",
     "static": "samespace.encoders.static:StaticEncoder",
     "word-vectors": "samespace.encoders.word_vectors:WordVectorsEncoder",
 }

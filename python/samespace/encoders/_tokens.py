@@ -10,7 +10,7 @@ from typing import Any
 from samespace.encoders._vendor import vendor
 from samespace.encoders.base import TokenCounts
 from samespace.errors import EncoderError
-from samespace.spec import ModelSpec
+from samespace.spec import ModelSpec, Role
 
 # A page of one-megabyte texts must not become gigabytes of encodings.
 _PAGE_CHARACTERS = 4_000_000
@@ -69,3 +69,42 @@ def unknown_id(tokenizer: Any) -> int | None:
         return None if found is None else int(found)
     unknown: int | None = model.get("unk_id")  # Unigram
     return unknown
+
+
+class Tokens:
+    """Token ids of a model's texts with its prompts and special tokens, whole or cut at a window.
+
+    Every text is tokenised once: what is cut off is cut here, so that its length is known too.
+    """
+
+    def __init__(self, tokenizer: Any, spec: ModelSpec, special: bool = True) -> None:
+        self._tokenizer, self._spec, self._special = tokenizer, spec, special
+        added = tokenizer.encode("a", add_special_tokens=special).special_tokens_mask
+        self._tail = len(added) - 1 - max((at for at, one in enumerate(added) if not one), default=-1)
+        self._added = sum(added)
+
+    def check(self, window: int) -> int:
+        """The window. Raises EncoderError where it holds nothing but special tokens."""
+        if window <= self._added:
+            raise EncoderError(
+                f"samespace: {self._spec.model_id}: max_seq_length {window} leaves no room for text beside "
+                f"{self._added} special tokens"
+            )
+        return window
+
+    def whole(self, texts: Sequence[str], role: Role) -> list[list[int]]:
+        prompt = self._spec.prompt(role)
+        prompted = [prompt + text for text in texts] if prompt else texts
+        return token_ids(self._tokenizer, prompted, self._special)
+
+    def cut(self, texts: Sequence[str], role: Role, window: int) -> tuple[list[list[int]], list[int]]:
+        """Ids of each text, at least one and at most ``window``, and how many there were before cutting."""
+        rows = self.whole(texts, role)
+        lengths = [len(row) for row in rows]
+        for index, length in enumerate(lengths):
+            if length > window:
+                row = rows[index]
+                rows[index] = row[: window - self._tail] + row[length - self._tail :]
+            elif not length:  # no special tokens, and nothing in the text: no model can read that
+                rows[index] = [0]
+        return rows, lengths

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from samespace.errors import EncoderError
@@ -97,3 +97,23 @@ def length_batches(lengths: Sequence[int], rows: int, budget: int) -> Iterator[l
 
 def batch_size(spec: ModelSpec, default: int = 32) -> int:
     return max(1, int(spec.runtime.get("batch_size") or default))
+
+
+def window_error(spec: ModelSpec, wanted: int, positions: int) -> EncoderError:
+    return EncoderError(
+        f"samespace: {spec.model_id}: max_seq_length {wanted} is more than the {positions} positions the "
+        "model has"
+    )
+
+
+def prompt_notes(spec: ModelSpec, shipped: Mapping[str, str]) -> tuple[str, ...]:
+    """A note where a model ships prompts and the spec says nothing about prompts."""
+    unused = {name: text for name, text in shipped.items()
+              if text and text not in (spec.prompt("query"), spec.prompt("document"))}
+    if not unused or spec.identity.get("prompts"):
+        return ()
+    listed = ", ".join(f"{name}: {text!r}" for name, text in list(unused.items())[:4])
+    return (
+        f"{spec.model_id}: the model ships prompts that the spec does not use ({listed}). Vectors are made "
+        "without them; add prompts: {document: ..., query: ...} to the spec to use them",
+    )

@@ -6,10 +6,12 @@ import importlib
 import logging
 import os
 import warnings
-from pathlib import Path
 from typing import Any
 
 from samespace.errors import EncoderError, MissingDependencyError
+from samespace.kernels._cpu import cpu_threads
+
+__all__ = ["cpu_threads", "quiet", "vendor"]
 
 _LOGGERS = ("sentence_transformers", "transformers", "huggingface_hub", "torch", "onnxruntime", "httpx")
 _WARNERS = r"(torch|transformers|sentence_transformers|huggingface_hub|onnxruntime|sklearn|tokenizers)(\.|$)"
@@ -59,46 +61,3 @@ def quiet() -> None:
     for name in _LOGGERS:
         logging.getLogger(name).setLevel(logging.CRITICAL)
     warnings.filterwarnings("ignore", module=_WARNERS)
-
-
-def cpu_threads(runtime_threads: object = None) -> int:
-    """Threads to compute with: ``runtime.threads``, else the CPUs this process may use.
-
-    That is the affinity mask, cut at the container's quota: a library that counts the host's cores
-    starts dozens of threads on a two-core container and spends its time at barriers.
-    """
-    if runtime_threads:
-        return max(1, int(str(runtime_threads)))
-    try:
-        allowed = len(os.sched_getaffinity(0))
-    except AttributeError:  # not on macOS and Windows
-        allowed = os.cpu_count() or 1
-    quota = _cgroup_cpus(Path("/sys/fs/cgroup"), Path("/proc/self/cgroup"))
-    return max(1, min(allowed, int(quota) if quota else allowed))
-
-
-def _cgroup_cpus(root: Path, membership: Path) -> float | None:
-    """CPUs granted by cgroup v2 (``cpu.max`` of this group and its parents) or v1, None without a limit."""
-    limits: list[float] = []
-    for folder in _own_groups(root, membership):
-        fields = _read(folder / "cpu.max").split()
-        if len(fields) == 2 and fields[0].isdigit():
-            limits.append(int(fields[0]) / int(fields[1]))
-    for folder in (root / "cpu", root / "cpu,cpuacct"):
-        quota, period = _read(folder / "cpu.cfs_quota_us"), _read(folder / "cpu.cfs_period_us")
-        if quota.isdigit() and period.isdigit():
-            limits.append(int(quota) / int(period))
-    return min(limits, default=None)
-
-
-def _own_groups(root: Path, membership: Path) -> list[Path]:
-    paths = [line[3:] for line in _read(membership).splitlines() if line.startswith("0::")]
-    own = root / paths[0].strip("/") if paths else root
-    return [folder for folder in (own, *own.parents) if folder == root or root in folder.parents]
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text().strip()
-    except OSError:
-        return ""

@@ -55,3 +55,13 @@ class Encoder(ABC):
     def token_counts(self, values: Sequence[str], role: Role = "document") -> TokenCounts | None:
         """Tokens per value and which values are cut, or None where the provider has no notion of it."""
         return None
+
+    def use_precision(self, precision: str) -> bool:
+        """Compute in this precision ('fp32', ...) from the next call on; False where that is not possible."""
+        return precision == self.precision
+
+    def encode_counted(
+        self, values: Sequence[str], role: Role = "document"
+    ) -> tuple[NDArray[np.float32], TokenCounts | None]:
+        """``encode`` and ``token_counts`` at once; a provider that tokenises does so only once here."""
+        return self.encode(values, role), self.token_counts(values, role)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from samespace.encoders._locations import model_source, one_file, part_path
-from samespace.encoders._tokens import counts, load_tokenizer, token_ids
+from samespace.encoders._tokens import Tokens, counts, load_tokenizer
 from samespace.encoders._values import batch_size, checked_values, dimension_error, finished, length_batches
 from samespace.encoders._vendor import cpu_threads, quiet, vendor
 from samespace.encoders.base import Encoder, TokenCounts
@@ -25,7 +25,7 @@ _POOLING = ("mean", "cls", "max", "none")
 _GRAPHS = ("model.onnx", "onnx/model.onnx", "*.onnx")
 _TOKENIZER = ("tokenizer.json", "../tokenizer.json")
 _HUB = ("tokenizer.json", "model.onnx", "model.onnx_data", "onnx/model.onnx", "onnx/model.onnx_data")
-_CELLS = 4_096
+_ROWS, _CELLS = 32, 4_096
 _FATAL_ONLY = 4
 
 
@@ -40,9 +40,8 @@ class OnnxEncoder(Encoder):
         self.resolved_revision: str | None = source.revision
         graph = one_file(source.path, _GRAPHS, spec, "model")
         tokenizer = one_file(part_path(spec, "tokenizer", source.path), _TOKENIZER, spec, "tokenizer")
-        self._window = int(spec.identity.get("max_seq_length") or DEFAULT_WINDOW)
-        self._counter = load_tokenizer(tokenizer, spec, _EXTRA)
-        self._tokenizer = _cut_at(self._window, load_tokenizer(tokenizer, spec, _EXTRA), spec)
+        self._tokens = Tokens(load_tokenizer(tokenizer, spec, _EXTRA), spec)
+        self._window = self._tokens.check(int(spec.identity.get("max_seq_length") or DEFAULT_WINDOW))
         self._pooling = _pooling(spec)
         self._session = self._open(graph)
         self._inputs = self._graph_inputs()
@@ -92,24 +91,24 @@ class OnnxEncoder(Encoder):
         return fitting[0]
 
     def encode(self, values: Sequence[str], role: Role = "document") -> NDArray[np.float32]:
+        return self.encode_counted(values, role)[0]
+
+    def token_counts(self, values: Sequence[str], role: Role = "document") -> TokenCounts:
+        texts = checked_values(values, self.spec)
+        return counts([len(row) for row in self._tokens.whole(texts, role)], self._window)
+
+    def encode_counted(
+        self, values: Sequence[str], role: Role = "document"
+    ) -> tuple[NDArray[np.float32], TokenCounts]:
         import numpy as np
 
         quiet()
-        texts = self._prompted(values, role)
-        # a tokenizer without special tokens makes nothing of '', which no graph can read
-        ids = [row or [0] for row in token_ids(self._tokenizer, texts, special=True)]
+        texts = checked_values(values, self.spec)
+        ids, lengths = self._tokens.cut(texts, role, self._window)
         rows = np.zeros((len(ids), self.spec.dimension), dtype=np.float32)
-        for batch in length_batches([len(row) for row in ids], batch_size(self.spec), _CELLS):
+        for batch in length_batches([len(row) for row in ids], batch_size(self.spec, _ROWS), _CELLS):
             rows[batch] = self._forward([ids[index] for index in batch])
-        return finished(rows, len(ids), self.spec)
-
-    def token_counts(self, values: Sequence[str], role: Role = "document") -> TokenCounts:
-        ids = token_ids(self._counter, self._prompted(values, role), special=True)
-        return counts([len(row) for row in ids], self._window)
-
-    def _prompted(self, values: Sequence[str], role: Role) -> list[str]:
-        prompt = self.spec.prompt(role)
-        return [prompt + text for text in checked_values(values, self.spec)]
+        return finished(rows, len(ids), self.spec), counts(lengths, self._window)
 
     def _forward(self, batch: Sequence[list[int]]) -> NDArray[np.float32]:
         """Pooled vectors, float32 [len(batch), dimension], not normalised. The seam for faster engines."""
@@ -137,17 +136,6 @@ def _pooling(spec: ModelSpec) -> str:
             f"samespace: {spec.model_id}: pooling must be one of {', '.join(_POOLING)}, not '{pooling}'"
         )
     return pooling
-
-
-def _cut_at(window: int, tokenizer: Any, spec: ModelSpec) -> Any:
-    special = tokenizer.num_special_tokens_to_add(False)
-    if window <= special:
-        raise EncoderError(
-            f"samespace: {spec.model_id}: max_seq_length {window} leaves no room for text beside "
-            f"{special} special tokens"
-        )
-    tokenizer.enable_truncation(max_length=window)
-    return tokenizer
 
 
 def _padded(

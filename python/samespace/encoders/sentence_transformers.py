@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from samespace.encoders._locations import cached_revision, hub_error, local_path
 from samespace.encoders._tokens import counts, token_ids, unlimited
-from samespace.encoders._values import batch_size, checked_values, dimension_error, finished
+from samespace.encoders._values import (
+    batch_size,
+    checked_values,
+    dimension_error,
+    finished,
+    prompt_notes,
+    window_error,
+)
 from samespace.encoders._vendor import cpu_threads, quiet, vendor
 from samespace.encoders.base import Encoder, TokenCounts
 from samespace.errors import EncoderError
@@ -44,7 +51,7 @@ class SentenceTransformersEncoder(Encoder):
         self._set_window()
         self._check_dimension()
         self._counter = self._token_counter()
-        self.notes: tuple[str, ...] = self._prompt_notes()
+        self.notes = prompt_notes(spec, getattr(self._model, "prompts", None) or {})
 
     def _load(self, library: Any, local: Path | None) -> Any:
         try:
@@ -94,11 +101,7 @@ class SentenceTransformersEncoder(Encoder):
         config = getattr(getattr(self._model[0], "auto_model", None), "config", None)
         positions = getattr(config, "max_position_embeddings", None)
         if isinstance(positions, int) and 0 < positions < int(wanted):
-            raise EncoderError(
-                f"samespace: {self.spec.model_id}: max_seq_length {wanted} is more than the {positions} "
-                "positions "
-                "the model has"
-            )
+            raise window_error(self.spec, int(wanted), positions)
         self._model.max_seq_length = int(wanted)
 
     def _check_dimension(self) -> None:
@@ -109,19 +112,6 @@ class SentenceTransformersEncoder(Encoder):
         kept = min(int(self.spec.identity.get("truncate_dimension") or width), int(width))
         if kept != self.spec.dimension:
             raise dimension_error(self.spec, kept)
-
-    def _prompt_notes(self) -> tuple[str, ...]:
-        shipped = {name: text for name, text in (getattr(self._model, "prompts", None) or {}).items() if text}
-        unused = {name: text for name, text in shipped.items()
-                  if text not in (self.spec.prompt("query"), self.spec.prompt("document"))}
-        if not unused or self.spec.identity.get("prompts"):
-            return ()
-        listed = ", ".join(f"{name}: {text!r}" for name, text in list(unused.items())[:4])
-        return (
-            f"{self.spec.model_id}: the model ships prompts that the spec does not use ({listed}). Vectors "
-            "are "
-            "made without them; add prompts: {document: ..., query: ...} to the spec to use them",
-        )
 
     def encode(self, values: Sequence[str], role: Role = "document") -> NDArray[np.float32]:
         texts = checked_values(values, self.spec)

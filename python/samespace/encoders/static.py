@@ -6,11 +6,12 @@ Reads model2vec folders, sentence-transformers StaticEmbedding folders and bare 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from samespace.encoders._locations import model_source, one_file, part_path
-from samespace.encoders._tokens import counts, load_tokenizer, token_ids, unknown_id
+from samespace.encoders._tokens import Tokens, counts, load_tokenizer, unknown_id
 from samespace.encoders._values import checked_values, dimension_error, finished
 from samespace.encoders._vendor import vendor
 from samespace.encoders.base import Encoder, TokenCounts
@@ -26,7 +27,8 @@ _WEIGHTS = ("model.safetensors", "0_StaticEmbedding/model.safetensors", "*.safet
 _TOKENIZER = ("tokenizer.json", "0_StaticEmbedding/tokenizer.json", "*tokenizer*.json")
 _HUB = ("model.safetensors", "tokenizer.json", "0_StaticEmbedding/model.safetensors",
         "0_StaticEmbedding/tokenizer.json", "config.json")
-_GATHERED_TOKENS = 65_536
+# The rows gathered at once: what they take stays in the processor's cache.
+_GATHERED_TOKENS = 512
 
 
 class StaticEncoder(Encoder):
@@ -45,18 +47,18 @@ class StaticEncoder(Encoder):
         source = model_source(spec, _HUB, _EXTRA)
         self.resolved_revision: str | None = source.revision
         tokenizer = one_file(part_path(spec, "tokenizer", source.path), _TOKENIZER, spec, "tokenizer")
-        self._tokenizer = load_tokenizer(tokenizer, spec, _EXTRA)
+        backend = load_tokenizer(tokenizer, spec, _EXTRA)
+        self._tokens = Tokens(backend, spec, special=False)
         tensors = _read_tensors(one_file(source.path, _WEIGHTS, spec, "model"), spec)
-        self._skipped = unknown_id(self._tokenizer) if "embeddings" in tensors else None
+        self._skipped = unknown_id(backend) if "embeddings" in tensors else None
         self._matrix = _matrix(tensors, spec)
-        self._check()
+        self._check(backend.get_vocab_size(with_added_tokens=True))
 
-    def _check(self) -> None:
+    def _check(self, vocabulary: int) -> None:
         width = self._matrix.shape[1]
         kept = min(int(self.spec.identity.get("truncate_dimension") or width), width)
         if kept != self.spec.dimension:
             raise dimension_error(self.spec, kept)
-        vocabulary = self._tokenizer.get_vocab_size(with_added_tokens=True)
         if vocabulary > len(self._matrix):
             raise EncoderError(
                 f"samespace: {self.spec.model_id}: the tokenizer has {vocabulary} tokens, the weights have "
@@ -64,35 +66,50 @@ class StaticEncoder(Encoder):
             )
 
     def encode(self, values: Sequence[str], role: Role = "document") -> NDArray[np.float32]:
+        return self.encode_counted(values, role)[0]
+
+    def token_counts(self, values: Sequence[str], role: Role = "document") -> TokenCounts:
+        texts = checked_values(values, self.spec)
+        return counts([len(row) for row in self._tokens.whole(texts, role)], None)
+
+    def encode_counted(
+        self, values: Sequence[str], role: Role = "document"
+    ) -> tuple[NDArray[np.float32], TokenCounts]:
         import numpy as np
 
         texts = checked_values(values, self.spec)
-        ids = [np.asarray(row, dtype=np.int64) for row in self._ids(texts, role)]
-        if self._skipped is not None:
-            ids = [row[row != self._skipped] for row in ids]
-        rows = np.zeros((len(ids), self._matrix.shape[1]), dtype=np.float32)
-        for index, tokens in enumerate(ids):
-            if len(tokens):
-                rows[index] = self._mean(tokens)
-        return finished(rows, len(texts), self.spec)
+        rows = self._tokens.whole(texts, role)
+        tokens = counts([len(row) for row in rows], None)
+        means = np.empty((len(rows), self._matrix.shape[1]), dtype=np.float32)
+        ends = np.cumsum(tokens.tokens, dtype=np.int64)
+        start = 0
+        while start < len(rows):
+            before = ends[start - 1] if start else 0
+            end = max(start + 1, int(np.searchsorted(ends, before + _GATHERED_TOKENS, "right")))
+            means[start:end] = self._means(rows[start:end])
+            start = end
+        return finished(means, len(texts), self.spec), tokens
 
-    def _mean(self, tokens: NDArray[np.int64]) -> NDArray[np.float32]:
+    def _means(self, rows: Sequence[Sequence[int]]) -> NDArray[np.float32]:
+        """The mean of each row's token vectors, float32 [rows, d]; zeros for a row without tokens."""
         import numpy as np
 
-        if len(tokens) <= _GATHERED_TOKENS:
-            mean: NDArray[np.float32] = self._matrix[tokens].mean(axis=0, dtype=np.float32)
-            return mean
-        # a megabyte of text repeats its tokens: gather each row once
-        distinct, times = np.unique(tokens, return_counts=True)
-        weights = (times / len(tokens)).astype(np.float32)
-        return np.asarray(weights @ self._matrix[distinct], dtype=np.float32)
-
-    def token_counts(self, values: Sequence[str], role: Role = "document") -> TokenCounts:
-        return counts([len(row) for row in self._ids(checked_values(values, self.spec), role)], None)
-
-    def _ids(self, texts: Sequence[str], role: Role) -> list[list[int]]:
-        prompt = self.spec.prompt(role)
-        return token_ids(self._tokenizer, [prompt + text for text in texts], special=False)
+        lengths = np.fromiter(map(len, rows), dtype=np.int64, count=len(rows))
+        ids = np.fromiter(chain.from_iterable(rows), dtype=np.int64, count=int(lengths.sum()))
+        if self._skipped is not None:
+            owner = np.repeat(np.arange(len(rows)), lengths)[ids != self._skipped]
+            ids, lengths = ids[ids != self._skipped], np.bincount(owner, minlength=len(rows))
+        means = np.zeros((len(rows), self._matrix.shape[1]), dtype=np.float32)
+        if len(ids) > _GATHERED_TOKENS:  # one very long text, which repeats its tokens: gather each row once
+            distinct, times = np.unique(ids, return_counts=True)
+            means[0] = (times / len(ids)).astype(np.float32) @ self._matrix[distinct]
+            return means
+        filled = lengths > 0
+        if filled.any():
+            firsts = (np.cumsum(lengths) - lengths)[filled]
+            sums = np.add.reduceat(self._matrix[ids], firsts, axis=0, dtype=np.float32)
+            means[filled] = sums / lengths[filled, None].astype(np.float32)
+        return means
 
 
 def _read_tensors(path: Path, spec: ModelSpec) -> dict[str, Any]:
