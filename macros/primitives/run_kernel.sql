@@ -3,7 +3,8 @@
     which the kernel reads its rows (see samespace._kernel_rows). Ask samespace._use_kernel first whether one can run.
 -#}
 {% macro run_kernel(kernel, request) %}
-    {{ return(adapter.dispatch('run_kernel', 'samespace')(kernel, request)) }}
+    {% set settings = samespace._kernel_settings(request.macro) %}
+    {{ return(adapter.dispatch('run_kernel', 'samespace')(kernel, dict(request, settings=settings))) }}
 {% endmacro %}
 
 {#- Also plain dbt-postgres. What only shows SQL gets some: one model that cannot run must not stop dbt docs. -#}

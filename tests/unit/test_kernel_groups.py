@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from kernel_cases import all_cosines, blobs, components, greedy, matrices, thresholds
+from kernel_engines import every_engine, use
 from numpy.typing import NDArray
 from samespace.errors import KernelError
-from samespace.kernels import groups as module
 from samespace.kernels._union_find import UnionFind
 from samespace.kernels.groups import GROUPS, Linkage, groups
 
@@ -42,12 +42,13 @@ def test_components_equal_networkx(matrix: NDArray[np.float32], threshold: float
     assert rows_of(found) == expected_rows(matrix, components(matrix, threshold))
 
 
+@every_engine
 @pytest.mark.parametrize("linkage", ["canonical", "components"])
-def test_blocks_do_not_show(linkage: Linkage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_blocks_do_not_show(linkage: Linkage, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     matrix = 2 * blobs(400, 16, 30, 0.25)
     matrix[100:130] = matrix[7]
     whole = rows_of(groups(matrix, 0.9, linkage=linkage))
-    monkeypatch.setattr(module, "ROW_BLOCK", 13)
+    use(monkeypatch, name, tall=23, wide=13)
     oracle = (greedy if linkage == "canonical" else components)(matrix, 0.9)
     assert rows_of(groups(matrix, 0.9, linkage=linkage)) == whole == expected_rows(matrix, oracle)
 

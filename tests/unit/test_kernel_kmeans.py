@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from kernel_cases import blobs, matrices
 from numpy.typing import NDArray
 from samespace.errors import KernelError
-from samespace.kernels import kmeans as module
+from samespace.kernels import _start as module
 from samespace.kernels._lloyd import lloyd
 from samespace.kernels._progress import Progress
 from samespace.kernels._vectors import Vectors, silent

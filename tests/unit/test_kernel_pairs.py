@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from kernel_cases import all_cosines, blobs, matrices, thresholds
+from kernel_engines import every_engine, use
 from numpy.typing import NDArray
 from samespace.errors import KernelError
 from samespace.kernels import _vectors
-from samespace.kernels import pairs as module
 from samespace.kernels._progress import Progress
 from samespace.kernels._vectors import Vectors, first_copies, round_similarity
 from samespace.kernels.pairs import PAIRS, pairs, within_self, within_threshold
@@ -55,12 +55,14 @@ def test_within_self_holds_both_directions() -> None:
     assert both == {(a, b, s) for a, b, s in once} | {(b, a, s) for a, b, s in once}
 
 
-def test_blocks_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
+@every_engine
+def test_blocks_do_not_show(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     matrix = 3 * blobs(300, 16, 12, 0.4)
+    matrix[40:44] = matrix[7]
     whole = rows_of(pairs(matrix, 0.8))
-    monkeypatch.setattr(module, "ROW_BLOCK", 7)
-    monkeypatch.setattr(module, "COLUMN_BLOCK", 11)
-    monkeypatch.setattr(_vectors, "GATHER", 5)
+    assert whole == [(i, j, s) for (i, j), s in all_cosines(matrix, matrix).items() if i < j and s >= 0.8]
+    use(monkeypatch, name, tall=23, wide=11)
+    monkeypatch.setattr(_vectors, "DOUBLES_AT_ONCE", 5)
     assert whole
     assert rows_of(pairs(matrix, 0.8)) == whole
 

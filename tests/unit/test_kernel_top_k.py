@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from kernel_cases import all_cosines, blobs, matrices
+from kernel_engines import every_engine, use
 from numpy.typing import NDArray
 from samespace.errors import KernelError
-from samespace.kernels import top_k as module
 from samespace.kernels.top_k import TOP_K, top_k
 
 Row = tuple[int, int, float, int]
@@ -52,18 +52,19 @@ def test_rows_of_one_entity_are_no_neighbours(
     assert found == brute(matrix, matrix, k, entity)
 
 
-def test_blocks_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
+@every_engine
+def test_blocks_do_not_show(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     matrix = 3 * blobs(200, 16, 12, 0.4)
     matrix[50:120] = matrix[3]
     whole = rows_of(top_k(matrix, k=4))
-    monkeypatch.setattr(module, "ROW_BLOCK", 11)
-    monkeypatch.setattr(module, "QUERY_BLOCK", 7)
+    use(monkeypatch, name, tall=23, wide=7)
     assert rows_of(top_k(matrix, k=4)) == whole == brute(matrix, matrix, 4, list(range(200)))
 
 
-def test_near_ties_do_not_pile_up(monkeypatch: pytest.MonkeyPatch) -> None:
+@every_engine
+def test_near_ties_do_not_pile_up(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Rows that differ in the last bits only, more of them than the race may hold: still exact."""
-    monkeypatch.setattr(module, "ROW_BLOCK", 64)
+    use(monkeypatch, name, tall=64)
     draw = np.random.default_rng(1)
     matrix = (blobs(1, 16, 1, 0.1) + 1e-6 * draw.normal(size=(1500, 16))).astype(np.float32)
     queries = matrix[:3]

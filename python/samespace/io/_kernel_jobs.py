@@ -2,8 +2,9 @@
 
 A request is a JSON object that macros/primitives/run_kernel.sql renders. It holds no rows but the SQL that
 selects them (ordinal, entity, space, embedding). They are read one space after the other, so that vectors
-of two spaces never share a matrix. Memory: the matrix of the largest space (rows x dimension x 4 bytes), of
-both sides where queries have a relation of their own, plus the result.
+of two spaces never share a matrix. Memory: that of ``samespace.kernels._settings.needed`` for the largest
+space, of both sides where queries have a relation of their own, plus the result; ``samespace_kernel.memory``
+bounds it, and what does not fit stops before its vectors are read.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from samespace.io._rows import Reader, Rows
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from samespace.kernels._settings import Settings
 
 Log = Callable[[str], None]
 
@@ -48,13 +51,25 @@ class Request:
 
     def rows(self, space: str, side: str = "select", **options: Any) -> Rows:
         """Rows of one space of the relation ('select') or of the queries ('queries')."""
-        rows = self.reader.rows(self.fields[side], space, **options)
+        rows = self.reader.rows(self.fields[side], space, room=self.settings.require, **options)
         self.count("no vector (NULL)", rows.without_vector)
         self.count("a vector of NaN, infinity or only zeros", rows.unusable)
         return rows
 
     def count(self, reason: str, rows: int) -> None:
         self.left_out[reason] = self.left_out.get(reason, 0) + rows
+
+    @property
+    def settings(self) -> Settings:
+        """How the kernel may use the machine: the var samespace_kernel."""
+        from samespace.kernels._settings import Settings
+
+        return Settings.of(self.fields.get("settings"))
+
+    def options(self, space: str) -> dict[str, Any]:
+        """What every kernel takes: settings, and a log that names macro, relation and space."""
+        start = f"samespace.{self.fields['macro']}: '{self.fields['title']}' ({space}), "
+        return {"settings": self.settings, "log": lambda message: self.log(start + message)}
 
     def threshold(self, space: str) -> float:
         """The threshold of a space: one number for all, or a mapping by space."""
@@ -73,9 +88,11 @@ def _knn(request: Request) -> Iterator[pa.RecordBatch]:
     k = int(request.fields["k"])
     for space, rows, queries in _sides(request):
         if queries is None:
-            found = top_k(rows.matrix, k=k, entity=rows.entity, log=_for_space(request, space))
+            norms = (rows.norms, None)
+            found = top_k(rows.matrix, k=k, entity=rows.entity, norms=norms, **request.options(space))
         else:
-            found = top_k(rows.matrix, queries.matrix, k=k, log=_for_space(request, space))
+            lengths = (rows.norms, queries.norms)
+            found = top_k(rows.matrix, queries.matrix, k=k, norms=lengths, **request.options(space))
         yield _with_ordinals(found, query=queries or rows, neighbour=rows)
 
 
@@ -84,11 +101,12 @@ def _within_threshold(request: Request) -> Iterator[pa.RecordBatch]:
 
     most = int(request.fields["max_pairs"])
     for space, rows, queries in _sides(request):
-        threshold, log = request.threshold(space), _for_space(request, space)
+        threshold, options = request.threshold(space), request.options(space) | {"max_pairs": most}
         if queries is None:
-            found = within_self(rows.matrix, threshold, max_pairs=most, entity=rows.entity, log=log)
+            found = within_self(rows.matrix, threshold, entity=rows.entity, norms=rows.norms, **options)
         else:
-            found = within_threshold(rows.matrix, queries.matrix, threshold, max_pairs=most, log=log)
+            norms = rows.norms, queries.norms
+            found = within_threshold(rows.matrix, queries.matrix, threshold, norms=norms, **options)
         most -= found.num_rows
         yield _with_ordinals(found, query=queries or rows, neighbour=rows)
 
@@ -116,8 +134,8 @@ def _duplicate_pairs(request: Request) -> Iterator[pa.RecordBatch]:
     most = int(request.fields["max_pairs"])
     for space in request.spaces():
         rows = request.rows(space)
-        log = _for_space(request, space)
-        found = pairs(rows.matrix, request.threshold(space), max_pairs=most, entity=rows.entity, log=log)
+        threshold, options = request.threshold(space), request.options(space) | {"max_pairs": most}
+        found = pairs(rows.matrix, threshold, entity=rows.entity, norms=rows.norms, **options)
         most -= found.num_rows
         yield _with_ordinals(found, left_row=rows, right_row=rows)
 
@@ -131,8 +149,8 @@ def _duplicates(request: Request) -> Iterator[pa.RecordBatch]:
     seen = 0
     for space in request.spaces():
         rows = _one_per_key(request, request.rows(space, order="priority"))
-        log = _for_space(request, space)
-        found = groups(rows.matrix, request.threshold(space), linkage=request.fields["linkage"], log=log)
+        threshold, linkage = request.threshold(space), request.fields["linkage"]
+        found = groups(rows.matrix, threshold, linkage=linkage, norms=rows.norms, **request.options(space))
         if not found.num_rows:
             continue
         shifted = pc.add(found.column("group_id"), pa.scalar(seen, pa.int64()))
@@ -149,7 +167,7 @@ def _one_per_key(request: Request, rows: Rows) -> Rows:
     if len(first) == len(rows.entity):
         return rows
     request.count("a key that another model_id of the space already brought", len(rows.entity) - len(first))
-    return Rows(rows.ordinals[first], rows.entity[first], rows.extra[first], rows.matrix[first], 0, 0)
+    return rows.take(first)
 
 
 def _clusters(request: Request) -> Iterator[pa.RecordBatch]:
@@ -157,11 +175,10 @@ def _clusters(request: Request) -> Iterator[pa.RecordBatch]:
 
     for space in request.spaces():
         rows = request.rows(space, extra="previous")
-        log = _for_space(request, space)
         if not len(rows.ordinals):
             continue
-        k, seed = int(request.fields["k"]), int(request.fields["seed"])
-        found = kmeans(rows.matrix, k, seed=seed, previous=rows.extra, log=log)
+        k, seed, options = int(request.fields["k"]), int(request.fields["seed"]), request.options(space)
+        found = kmeans(rows.matrix, k, seed=seed, previous=rows.extra, norms=rows.norms, **options)
         yield _with_ordinals(found, member=rows)
 
 
@@ -173,12 +190,6 @@ def _with_ordinals(found: pa.RecordBatch, **columns: Rows) -> pa.RecordBatch:
         ordinals = pa.array(rows.ordinals[found.column(name).to_numpy()])
         found = found.set_column(found.schema.get_field_index(name), name, ordinals)
     return found
-
-
-def _for_space(request: Request, space: str) -> Log:
-    """A log that names the macro, the relation and the space."""
-    start = f"samespace.{request.fields['macro']}: '{request.fields['title']}' ({space}), "
-    return lambda message: request.log(start + message)
 
 
 RUN: dict[str, Callable[[Request], Iterator[Any]]] = {
