@@ -6,6 +6,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 import numpy as np
+from samespace._job import Coverage, Encoded
 from samespace.encoders import Encoder
 from samespace.encoders.base import TokenCounts
 from samespace.pump import Job
@@ -77,9 +78,16 @@ class Store:
 
     def seed_cache(self, cache, stage, target, model_id, role) -> None: ...
 
+    def coverage(self, stage, cache, role) -> Coverage:
+        missing = [text for text in self.texts if text not in self.kept]
+        return Coverage(len(self.texts), len(missing), 0)
+
     def collect_pending(self, stage, text, cache, role, rows, size):
         self.pending = [text for text in self.texts if text not in self.kept]
-        return len(self.texts), len(self.pending), sum(map(len, self.pending))
+        return len(self.pending), sum(map(len, self.pending))
+
+    def writing(self):
+        return nullcontext()
 
     def pages(self) -> int:
         return -(-len(self.pending) // self.page_texts)
@@ -88,12 +96,12 @@ class Store:
         part = self.pending[(number - 1) * self.page_texts : number * self.page_texts]
         return Page(part, part)
 
-    def write_page(self, cache, role, hashes, vectors, tokens, truncated) -> None:
-        assert vectors.dtype == np.float32
-        assert len(hashes) == len(vectors) == len(tokens) == len(truncated)
-        assert not set(hashes) & set(self.kept)
-        self.writes.append(len(hashes))
-        self.kept.update(zip(hashes, vectors, strict=True))
+    def write_page(self, cache, role, page: Encoded) -> None:
+        assert page.vectors.dtype == np.float32
+        assert len(page.hashes) == len(page.vectors) == len(page.tokens) == len(page.truncated)
+        assert not set(page.hashes) & set(self.kept)
+        self.writes.append(len(page.hashes))
+        self.kept.update(zip(page.hashes, page.vectors, strict=True))
 
     def keys_of(self, stage, key, content_hash) -> list[str]:
         return [f"<{content_hash}>"]

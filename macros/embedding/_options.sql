@@ -47,7 +47,7 @@
         'key': options.key, 'text': options.text, 'role': role, 'cache': options.cache is not sameas false,
         'embed_empty': options.embed_empty is sameas true, 'allow_empty': options.allow_empty is sameas true,
         'storage': options.storage, 'index': options.index,
-        'page_rows': options.page_rows or 2048, 'specs': samespace._specs_of(names, title),
+        'page_rows': options.page_rows or 16384, 'specs': samespace._specs_of(names, title),
     }) }}
 {% endmacro %}
 

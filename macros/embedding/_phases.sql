@@ -1,20 +1,20 @@
-{#- Phase A as one step: {columns, counts, rebuild}. Runs again where the connection, and the stage with it, was lost. -#}
+{#-
+    Phase A as one step: {columns, types, held, counts, rebuild}; `types` are those of the stage and `held` those of the
+    table, by column. Runs again where the connection, and the stage with it, was lost.
+-#}
 {% macro _staged(title, options, existing, contract, source_sql) %}
     {% do samespace._stage(title, options, source_sql) %}
-    {% set columns = samespace._staged_columns() %}
-    {% if contract %}{% do get_assert_columns_equivalent(samespace._shape_select(columns, options)) %}{% endif %}
-    {{ return({'columns': columns, 'counts': samespace._stage_counts(title, options, existing),
-               'rebuild': samespace._must_rebuild(existing, options)}) }}
-{% endmacro %}
-
-
-{#- The user's columns, in order: what the stage holds without what samespace added. -#}
-{% macro _staged_columns() %}
-    {% set names = [] %}
-    {% for column in adapter.get_columns_in_relation(samespace._temp_relation('__samespace_stage')) if column.name != 'content_hash' %}
-        {% do names.append(column.name) %}
+    {% set columns, types = [], {} %}
+    {% for column in adapter.get_columns_in_relation(samespace._temp_relation('__samespace_stage')) %}
+        {% do types.update({column.name | lower: column.data_type}) %}
+        {% if column.name != 'content_hash' %}{% do columns.append(column.name) %}{% endif %}
     {% endfor %}
-    {{ return(names) }}
+    {% if contract %}{% do get_assert_columns_equivalent(samespace._shape_select(columns, options)) %}{% endif %}
+    {% set counts = samespace._stage_counts(title, options, existing) %}
+    {% set held = {} if existing is none else samespace._types_of(existing) %}
+    {{ return({'columns': columns, 'types': types, 'held': held, 'counts': counts,
+               'rebuild': samespace._must_rebuild(existing, options, held, types)
+                          or samespace._cells_due(title, options, existing, columns, held, counts)}) }}
 {% endmacro %}
 
 
@@ -23,15 +23,13 @@
     another vector type, another key type (keys of two types do not meet), or another role (the same model_id and hash,
     but other vectors).
 -#}
-{% macro _must_rebuild(existing, options) %}
+{% macro _must_rebuild(existing, options, held, staged) %}
     {% if existing is none or not existing.is_table or should_full_refresh() %}
         {{ return(true) }}
     {% endif %}
-    {% set types = samespace._types_of(existing) %}
     {% set expected = samespace.vector_type(options.specs[0].dimension, options.storage) %}
-    {{ return(types.get('embedding') != expected or 'model_id' not in types or 'content_hash' not in types
-              or samespace._key_type(samespace._types_of(samespace._temp_relation('__samespace_stage'))[options.key | lower])
-                 != samespace._key_type(types.get(options.key | lower))
+    {{ return(held.get('embedding') != expected or 'model_id' not in held or 'content_hash' not in held
+              or samespace._key_type(staged[options.key | lower]) != samespace._key_type(held.get(options.key | lower))
               or not samespace._holds_role(existing, options)) }}
 {% endmacro %}
 
@@ -51,7 +49,7 @@
     {% set changes = samespace._count_changes(options, none) if first else samespace._count_gone(existing, options) %}
     {% set built = target_relation if first else make_intermediate_relation(target_relation) %}
     {% if not first %}{% do drop_relation_if_exists(load_cached_relation(built)) %}{% endif %}
-    {% do samespace.build_table(built, final_select, samespace._stored_names(columns), options) %}
+    {% do samespace.build_table(built, final_select, samespace._stored_names(columns, options), options) %}
     {% set indexed_first = first or samespace.renames_indexed_tables() %}
     {% if indexed_first %}{% do samespace._finish_table(built, options) %}{% endif %}
     {% if not first %}{% do samespace.replace_relation(existing, built, target_relation, replaced) %}{% endif %}
@@ -81,12 +79,12 @@
 {% endmacro %}
 
 
-{#- on_schema_change for a table that stays. Returns the user's columns that are merged. -#}
-{% macro _apply_schema_changes(title, on_schema_change, options, existing, columns, contract) %}
-    {% set held = adapter.get_columns_in_relation(existing) | map(attribute='name') | map('lower') | list %}
+{#- on_schema_change for a table that stays: the user's columns that are merged. Brings `staged.held` up to date. -#}
+{% macro _apply_schema_changes(title, on_schema_change, options, existing, columns, contract, staged) %}
+    {% set held = staged.held.keys() | list %}
     {% if on_schema_change == 'ignore' %}
         {% set lowered = columns | map('lower') | list %}
-        {% set lost = held | reject('in', lowered + ['model_id', 'content_hash', 'embedding']) | list %}
+        {% set lost = held | reject('in', lowered + ['model_id', 'content_hash', 'embedding', '__samespace_cell']) | list %}
         {% if lost %}
             {{ samespace._raise('embedding', 'the select of ' ~ title ~ ' no longer has the column(s) ' ~ (lost | join(', '))
                 ~ ', which the table holds. The table is as it was. Put them back, set on_schema_change: sync_all_columns, or run with '
@@ -97,9 +95,10 @@
     {#- The table has the types of its contract: those of the select would change them on every run (text, varchar). -#}
     {% set shape = get_empty_schema_sql(model['columns']) if contract else samespace._shape_select(columns, options) %}
     {% call statement('samespace_shape') %}
-        {{ samespace.create_temp_table('__samespace_shape', shape ~ ' where 1 = 0') }}
+        {{ samespace.create_temp_table('__samespace_shape', samespace._with_cell(shape ~ ' where 1 = 0', options)) }}
     {% endcall %}
     {% do process_schema_changes(on_schema_change, samespace._temp_relation('__samespace_shape'), existing) %}
+    {% do staged.update({'held': samespace._types_of(existing)}) %}
     {{ return(columns) }}
 {% endmacro %}
 
@@ -137,7 +136,7 @@
 
 
 {% macro _drop_temp_tables() %}
-    {% for name in ['stage', 'delta', 'shape', 'outcome', 'pending'] %}
-        {% call statement('samespace_drop', auto_begin=false) %}drop table if exists __samespace_{{ name }}{% endcall %}
-    {% endfor %}
+    {% call statement('samespace_drop', auto_begin=false) %}
+        {% for name in ['stage', 'delta', 'shape', 'outcome', 'pending', 'cells', 'centroids', 'cell_facts'] %}drop table if exists __samespace_{{ name }};{% endfor %}
+    {% endcall %}
 {% endmacro %}

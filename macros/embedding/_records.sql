@@ -2,11 +2,9 @@
 {% macro _record_relation(relation, options, rows) %}
     {% set table = samespace._own_table('embedding_relations') %}
     {% set place = [samespace.string_literal(relation.database), samespace.string_literal(relation.schema), samespace.string_literal(relation.identifier)] %}
-    {% call statement('samespace_forget_relation') %}
-        delete from {{ table }}
-        where database_name = {{ place[0] }} and schema_name = {{ place[1] }} and identifier = {{ place[2] }}
-    {% endcall %}
     {% call statement('samespace_record_relation') %}
+        delete from {{ table }}
+        where database_name = {{ place[0] }} and schema_name = {{ place[1] }} and identifier = {{ place[2] }};
         insert into {{ table }} (database_name, schema_name, identifier, key_column, text_column, embedding_column,
             model_ids, role, rows, updated_at)
         values ({{ place | join(', ') }}, {{ samespace.string_literal(options.key) }}, {{ samespace.string_literal(options.text) }},
@@ -18,22 +16,16 @@
 
 {#- Whether a relation was last built with this role. Unrecorded counts as yes where both roles have the same vectors. -#}
 {% macro _holds_role(relation, options) %}
-    {% set recorded = samespace._recorded_facts(relation, relation.identifier, false).get('role') %}
     {% set prompted = [] %}
     {% for spec in options.specs if samespace._cache_role(spec, 'query') == 'query' %}{% do prompted.append(spec) %}{% endfor %}
-    {{ return(recorded == options.role or not prompted) }}
+    {{ return(not prompted or samespace._recorded_facts(relation, relation.identifier, false).get('role') == options.role) }}
 {% endmacro %}
 
 
-{#- How many of the distinct texts were cut at their model's window. -#}
+{#- How many of the distinct texts were cut at their model's window, by model_id. -#}
 {% macro _truncated(options, outcome) %}
     {% set counts = {} %}
-    {% for spec in options.specs %}
-        {% set row = run_query('select count(distinct s.content_hash) from __samespace_stage as s join ' ~ outcome[spec.model_id].cache
-            ~ ' as c on c.content_hash = s.content_hash and c.role = '
-            ~ samespace.string_literal(samespace._cache_role(spec, options.role)) ~ ' where c.truncated').rows[0] %}
-        {% do counts.update({spec.model_id: row[0] | int}) %}
-    {% endfor %}
+    {% for spec in options.specs %}{% do counts.update({spec.model_id: outcome[spec.model_id].truncated | int}) %}{% endfor %}
     {{ return(counts) }}
 {% endmacro %}
 
@@ -93,4 +85,10 @@
 
 {% macro _count(number, word) %}
     {{ return('{:,}'.format(number | int) ~ ' ' ~ word) }}
+{% endmacro %}
+
+
+{#- Rows of the finished relation: known from the stage, unless rows stayed that it does not have. -#}
+{% macro _rows_held(relation, options, counts, partial) %}
+    {{ return(run_query('select count(*) from ' ~ relation).rows[0][0] | int if partial else counts.rows * options.specs | length) }}
 {% endmacro %}

@@ -27,7 +27,12 @@
     {% endfor %}
     {% set columns, counts, rebuild, outcome = phase.staged.columns, phase.staged.counts, phase.staged.rebuild, phase.outcome %}
 
-    {% set final_select = samespace._final_select(columns, options, outcome) %}
+    {% set cells_job = samespace._train_job(title, target_relation, options, outcome, counts) if rebuild else none %}
+    {% if cells_job %}
+        {% call statement('samespace_cells', language='python') %}{{ cells_job }}{% endcall %}
+        {% do samespace._cells_done(target_relation) %}
+    {% endif %}
+    {% set final_select = samespace._final_select(columns, options, outcome, samespace._cell_index(options, title) is not none) %}
     {% set replaced = [] %}
     {% if untouched %}
         {% set changes = samespace._count_changes(options, none) %}
@@ -35,17 +40,25 @@
         {% set changes = samespace._swap(existing, target_relation, columns, final_select, options, replaced) %}
     {% else %}
         {% if contract and on_schema_change == 'ignore' %}{% set on_schema_change = 'sync_all_columns' %}{% endif %}
-        {% set columns = samespace._apply_schema_changes(title, on_schema_change, options, existing, columns, contract) %}
-        {% set changes = samespace._find_changes(existing, options.key, columns, options, sampled) %}
-        {% for sql in samespace._merge(existing, options.key, columns, options, outcome, changes) %}
+        {% set columns = samespace._apply_schema_changes(title, on_schema_change, options, existing, columns, contract, phase.staged) %}
+        {% set changes = samespace._find_changes(existing, options.key, columns, options, sampled, phase.staged) %}
+        {% set cells_job = samespace._assign_job(title, target_relation, options, outcome, changes, phase.staged.held) %}
+        {% if cells_job %}
+            {% call statement('samespace_cells', language='python') %}{{ cells_job }}{% endcall %}
+            {% do samespace._cells_done(target_relation) %}
+        {% endif %}
+        {% for sql in samespace._merge(existing, options.key, columns, options, outcome, changes, '__samespace_cell' in phase.staged.held) %}
             {% call statement('samespace_merge') %}{{ sql }}{% endcall %}
         {% endfor %}
     {% endif %}
-    {% do samespace._check_complete(title, options, outcome) %}
+    {% if rebuild or changes.inserted or changes.embedded %}{% do samespace._check_complete(title, options, outcome) %}{% endif %}
     {% set truncated = samespace._truncated(options, outcome) %}
     {% do samespace._report_truncated(title, options, outcome, truncated) %}
-    {% set held = run_query('select count(*) from ' ~ target_relation).rows[0][0] %}
-    {% if not untouched %}{% do samespace._record_relation(target_relation, options, held) %}{% endif %}
+    {% set held = samespace._rows_held(target_relation, options, counts, untouched or sampled) %}
+    {% if not untouched %}
+        {% do samespace._record_relation(target_relation, options, held) %}
+        {% do samespace._record_cells(target_relation, options, rebuild, changes, phase.staged.held) %}
+    {% endif %}
     {% do samespace._record_run(target_relation, options, outcome, counts, changes, truncated) %}
 
     {% if not rebuild and not untouched %}{% do samespace.vector_index(target_relation, options) %}{% endif %}

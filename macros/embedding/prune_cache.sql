@@ -3,7 +3,7 @@
 
     Mark and sweep over every cache table of the database. A vector that no relation of embedding_relations uses is
     marked with the time (unused_since, the database's clock); one that is used again loses its mark; one marked for
-    `days` is removed. Without `apply` it says what would happen and changes nothing.
+    `days` is removed. Cells of tables that are gone go at once. Without `apply` it says what would happen and changes nothing.
 -#}
 {% macro prune_cache(days=30, apply=false) %}
     {% do samespace._check_prune(days, apply) %}
@@ -13,7 +13,8 @@
     {% for name in tables %}
         {% do removed.append(samespace._prune_table(name, relations, days, apply)) %}
     {% endfor %}
-    {% if execute and apply and tables %}
+    {% set cells = samespace._prune_cells(apply) if execute else 0 %}
+    {% if execute and apply and (tables or cells) %}
         {% do adapter.commit() %}
     {% endif %}
     {% if not tables %}

@@ -1,7 +1,7 @@
 {#-
-    What may answer a search of a relation approximately: {ids, type, half, filters} with the model_ids that have an index,
-    the type that a query vector must have, whether the indexed vectors are halves of the stored ones, and whether the
-    index keeps looking where a filter leaves rows out. None where nothing can.
+    What may answer a search of a relation approximately: {ids, filters, type} with the model_ids that have an index and
+    whether it keeps looking where a filter leaves rows out; type is ivf (then `dimension`), or that which a query vector
+    must have (then `half`: whether the indexed vectors are halves of the stored ones). None where nothing can.
 -#}
 {% macro usable_index(info, model_ids) %}
     {{ return(adapter.dispatch('usable_index', 'samespace')(info, model_ids)) }}
@@ -9,6 +9,17 @@
 
 {% macro default__usable_index(info, model_ids) %}
     {{ return(none) }}
+{% endmacro %}
+
+{#- Nothing but a table that has the column is read by cell: no view on it, and no part of it. -#}
+{% macro duckdb__usable_index(info, model_ids) %}
+    {% if info.embedding != 'embedding' or '__samespace_cell' not in (info.columns or {}) or samespace.row_address(info) is none
+        or info.relation.database != target.database %}
+        {{ return(none) }}
+    {% endif %}
+    {% set facts = samespace._cell_facts(info.relation) %}
+    {% set ids = model_ids | select('in', facts.keys()) | list %}
+    {{ return({'ids': ids, 'filters': true, 'type': 'ivf', 'dimension': facts[ids[0]].dimension} if ids else none) }}
 {% endmacro %}
 
 {#- Before 0.8 an index hands out hnsw.ef_search rows and stops. https://github.com/pgvector/pgvector#iterative-index-scans -#}
@@ -68,7 +79,16 @@
 {% endmacro %}
 
 
-{#- How many rows an index is asked for at most: hnsw.ef_search, twice as many, ends at 1,000. -#}
-{% macro _index_limit() %}
+{#- How many rows an index is asked for at most, none where there is no limit. -#}
+{% macro index_limit() %}
+    {{ return(adapter.dispatch('index_limit', 'samespace')()) }}
+{% endmacro %}
+
+{% macro default__index_limit() %}
+    {{ return(none) }}
+{% endmacro %}
+
+{#- hnsw.ef_search, twice as many, ends at 1,000. -#}
+{% macro postgres__index_limit() %}
     {{ return(500) }}
 {% endmacro %}

@@ -11,10 +11,12 @@
 {% macro default__vector_index(relation, options) %}
     {% set asked = [] %}
     {% if options.storage and options.storage != 'vector' %}{% do asked.append('storage') %}{% endif %}
-    {% if samespace._index_options(options.index, relation.identifier).type != 'none' %}{% do asked.append('index') %}{% endif %}
+    {% set index = samespace._index_options(options.index, relation.identifier).type %}
+    {% if index != 'none' and not (index == 'ivf' and samespace.keeps_cells()) %}{% do asked.append('index') %}{% endif %}
     {% if asked %}
         {% do samespace._say('embedding', 'the option(s) ' ~ (asked | join(', ')) ~ ' of ' ~ relation.identifier ~ ' have no effect on '
-            ~ target.type ~ ': vectors are stored as ' ~ samespace.vector_type(options.specs[0].dimension) ~ ' and searched exactly.') %}
+            ~ target.type ~ ': vectors are stored as ' ~ samespace.vector_type(options.specs[0].dimension) ~ ' and searched exactly.'
+            ~ (' index: ivf makes cells there.' if index == 'hnsw' and samespace.keeps_cells() else '')) %}
     {% endif %}
 {% endmacro %}
 
@@ -23,6 +25,10 @@
 {% macro postgres__vector_index(relation, options) %}
     {% set index = samespace._index_options(options.index, relation.identifier) %}
     {% set vector = samespace._indexed_vector(relation, options) if index.type == 'hnsw' else none %}
+    {% if index.type == 'ivf' %}
+        {% do samespace._say('embedding', 'index: ivf of ' ~ relation.identifier ~ ' has no effect on ' ~ target.type
+            ~ ', which keeps no cells: it is searched exactly. index: hnsw builds an index here.') %}
+    {% endif %}
     {% set held, kept, missing = samespace._vector_indexes(relation), [], [] %}
     {% for spec in (options.specs if vector is not none else []) %}
         {% set prefix = samespace._index_name(spec.model_id, index, vector) %}

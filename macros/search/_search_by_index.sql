@@ -3,7 +3,7 @@
     None is the exact way: where samespace does not own the statement that runs, or where nothing is gained.
 -#}
 {% macro _index_plan(macro, info, ids, k, where, method) %}
-    {% set obstacle, index = samespace._index_obstacle(info, k), none %}
+    {% set obstacle, index = samespace._index_obstacle(macro, info, k, method), none %}
     {% if method == 'exact' or not execute %}
         {{ return(none) }}
     {% elif not obstacle %}
@@ -26,15 +26,20 @@
 {% endmacro %}
 
 
-{#- Why no index is asked whatever the relation has, as a sentence, or ''. -#}
-{% macro _index_obstacle(info, k) %}
+{#- Why no index is asked whatever the relation has, as a sentence, or ''. Cells are no setting of the statement: a view may
+    read them, where it asks to, and is right after the relation is built anew. -#}
+{% macro _index_obstacle(macro, info, k, method) %}
     {% set materialized = (model | default({})).get('config', {}).get('materialized') %}
-    {% if flags.WHICH != 'show' and (flags.WHICH not in ['run', 'build', 'retry'] or materialized not in ['table', 'incremental']) %}
+    {% set kinds = ['table', 'incremental'] + (['view'] if samespace.keeps_cells() and method == 'index' else []) %}
+    {% set limit = samespace.index_limit() %}
+    {% if macro == 'knn' and samespace.keeps_cells() %}
+        {{ return('cells answer a search; a kernel compares rows with rows') }}
+    {% elif flags.WHICH != 'show' and (flags.WHICH not in ['run', 'build', 'retry'] or materialized not in kinds) %}
         {{ return('an index answers only while dbt builds a table or an incremental model, or shows') }}
     {% elif info.inline %}
         {{ return('it is a CTE of a unit test or an ephemeral model') }}
-    {% elif k + samespace._slack() > samespace._index_limit() %}
-        {{ return('an index is asked for at most ' ~ (samespace._index_limit() - samespace._slack()) ~ ' rows') }}
+    {% elif limit and k + samespace._slack() > limit %}
+        {{ return('an index is asked for at most ' ~ (limit - samespace._slack()) ~ ' rows') }}
     {% endif %}
     {{ return('') }}
 {% endmacro %}
@@ -46,66 +51,4 @@
     {% set spaces = [] %}
     {% for id in ids %}{% do spaces.append(samespace._space_of_id(id)) %}{% endfor %}
     {{ return((ids + samespace._specs().values() | selectattr('space', 'in', spaces) | map(attribute='model_id') | list) | unique | list) }}
-{% endmacro %}
-
-
-{#-
-    CTEs that end in __samespace_near: the rows of the relation out of which a search by index picks. Where every branch of
-    the index gave all the rows it was asked for, those; else the index knows too little (a filter, few rows, a query
-    without a vector), and they are all rows: the exact search, with everything that it refuses.
--#}
-{% macro _near_ctes(info, asked, k, where, plan) %}
-{% set amount = k + samespace._slack() %}
-{% set filtered = 'select * from ' ~ info.sql ~ (' where (' ~ where ~ '\n)' if where else '') %}
-{% set query = '(select q.embedding from __samespace_query as q inner join __samespace_effort as e on e.applied limit 1)' %}
-{% set ids = [] %}
-{% for id in plan.ids %}{% do ids.append(samespace.string_literal(id)) %}{% endfor %}
-{% set sql %}
-__samespace_effort as (
-    select {{ samespace.index_effort(amount, plan.index) }} as applied
-),
-{% for id in ids %}
-__samespace_near_{{ loop.index }} as (
-    select r.*
-    from (
-        {{ filtered }}
-    ) as r
-    where r.{{ info.model_id_sql }} = {{ id }}{{ ' and ' ~ asked.others if asked.others else '' }}
-    order by {{ samespace.index_distance('r.' ~ info.embedding_sql, query, plan.index) }}
-    limit {{ amount }}
-),
-{% endfor %}
-__samespace_answer as (
-    select
-        (select count(*) = 1 and bool_and({{ samespace.usable_vector('embedding') }}) from __samespace_query)
-        {%- for id in ids %}
-        and (select count(*) from __samespace_near_{{ loop.index }}) = {{ amount }}
-        {%- endfor %}
-        {%- if not asked.id %}
-        and coalesce({{ samespace.same_space(asked.id_sql, ids[0]) }}, false)
-        {%- endif %} as complete
-),
-
-__samespace_near as (
-    {%- for id in ids %}
-    select * from __samespace_near_{{ loop.index }} where (select complete from __samespace_answer)
-    union all
-    {%- endfor %}
-    {%- if plan.rest %}
-    select r.*
-    from (
-        {{ filtered }}
-    ) as r
-    where (select complete from __samespace_answer) and {{ samespace.exact_text('r.' ~ info.model_id_sql) }} not in ({{ ids | join(', ') }})
-        and {{ samespace.same_space('r.' ~ info.model_id_sql, asked.id_sql) }}
-    union all
-    {%- endif %}
-    select r.*
-    from (
-        {{ filtered }}
-    ) as r
-    where not (select complete from __samespace_answer)
-)
-{%- endset %}
-{{ return(sql) }}
 {% endmacro %}

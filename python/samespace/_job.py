@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from samespace.encoders.base import Encoder
+    from samespace.encoders.base import Encoder, TokenCounts
 
-PAGE_ROWS = 2048
+PAGE_ROWS = 16_384
 PAGE_BYTES = 64 * 1024 * 1024
 
 
@@ -47,6 +47,16 @@ class Filled:
     seconds: float
     engine: str | None
     precision: str | None
+    truncated: int
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """How far a cache covers a stage: distinct texts, those without a vector, those that were cut."""
+
+    distinct: int
+    missing: int
+    truncated: int
 
 
 @dataclass(frozen=True)
@@ -55,6 +65,28 @@ class Page:
 
     hashes: list[str]
     texts: list[str]
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """Texts with their vectors, as they go into a cache.
+
+    Attributes:
+        hashes: content_hash of each text.
+        vectors: float32 [n, dimension]; a row of zeros stands for a text that has no vector.
+        tokens: int32 [n], or None where the encoder counts none.
+        truncated: bool [n], whether the text was cut; None as for ``tokens``.
+    """
+
+    hashes: Sequence[str]
+    vectors: NDArray[np.float32]
+    tokens: NDArray[np.int32] | None = None
+    truncated: NDArray[np.bool_] | None = None
+
+    @classmethod
+    def of(cls, hashes: Sequence[str], vectors: NDArray[np.float32], counts: TokenCounts | None) -> Encoded:
+        """A page of what ``Encoder.encode_counted`` returns."""
+        return cls(hashes, vectors, *((counts.tokens, counts.truncated) if counts else ()))
 
 
 class EncoderOf(Protocol):
@@ -75,18 +107,14 @@ class PageStore(Protocol):
         self, cache: str, stage: str, text: str, target: str | None, spec: ModelSpec, role: Role
     ) -> list[tuple[str, list[float]]]: ...
     def seed_cache(self, cache: str, stage: str, target: str, model_id: str, role: Role) -> None: ...
+    def coverage(self, stage: str, cache: str, role: Role) -> Coverage: ...
     def collect_pending(
         self, stage: str, text: str, cache: str, role: Role, rows: int, size: int
-    ) -> tuple[int, int, int]: ...
+    ) -> tuple[int, int]: ...
     def pages(self) -> int: ...
     def page(self, number: int) -> Page: ...
-    def write_page(
-        self,
-        cache: str,
-        role: Role,
-        hashes: Sequence[str],
-        vectors: NDArray[np.float32],
-        tokens: Sequence[int] | None,
-        truncated: Sequence[bool] | None,
-    ) -> None: ...
+    def writing(self) -> AbstractContextManager[None]:
+        """Around the pages of one fill."""
+
+    def write_page(self, cache: str, role: Role, page: Encoded) -> None: ...
     def keys_of(self, stage: str, key: str, content_hash: str) -> list[str]: ...

@@ -22,11 +22,17 @@ class Plugin(BasePlugin):  # type: ignore[misc]
 
     def configure_connection(self, conn: DuckDBPyConnection) -> None:
         # dbt-duckdb opens again after a failed open: registering twice must not hide the first error.
-        for name, register in {**duckdb_functions.FUNCTIONS, **duckdb_kernels.FUNCTIONS}.items():
-            if not _registered(conn, name):
+        functions = {**duckdb_functions.FUNCTIONS, **duckdb_kernels.FUNCTIONS}
+        registered = _registered(conn, list(functions))
+        for name, register in functions.items():
+            if name not in registered:
                 register(conn)
 
 
-def _registered(conn: Any, name: str) -> bool:
-    found = conn.execute("select 1 from duckdb_functions() where function_name = ?", [name]).fetchall()
-    return bool(found)
+def _registered(conn: Any, names: list[str]) -> set[str]:
+    # One question: this one reads the whole catalog of functions.
+    found = conn.execute(
+        "select distinct function_name from duckdb_functions() where function_name in (select unnest(?))",
+        [names],
+    ).fetchall()
+    return {name for (name,) in found}

@@ -8,15 +8,12 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from samespace._faults import StoppedError, out_of_memory, said, unusable
-from samespace._job import EncoderOf, Filled, Job, Page, PageStore
+from samespace._job import Encoded, EncoderOf, Filled, Job, Page, PageStore
 from samespace._pace import Pace, Progress, Waiting, encoding
 from samespace.errors import CanaryError, EncoderError, TransientEncoderError
 from samespace.spec import ModelSpec
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from samespace.encoders.base import Encoder
 
 RETRY_SECONDS = (1.0, 4.0, 15.0, 60.0)
@@ -58,6 +55,7 @@ class _Fill:
         self.role = spec.cache_role(job.role)
         self.pace = Pace()
         self.tokens: int | None = None
+        self.truncated = 0
 
     def in_turn(self) -> Filled:
         """Run while no other thread fills, and no other process fills this cache."""
@@ -80,22 +78,33 @@ class _Fill:
         kept = store.unproven(cache, job.stage, job.text, job.target, spec, self.role)
         if kept:
             self.encoder_of(spec, lambda encoder: self.prove(kept, encoder))
-        if job.target:
+        covered = store.coverage(job.stage, cache, self.role)
+        if covered.missing and job.target:
             store.seed_cache(cache, job.stage, job.target, spec.model_id, self.role)
-        distinct, pending, length = store.collect_pending(
+        self.truncated = covered.truncated
+        pending, encoder = 0, None
+        if covered.missing:
+            pending, encoder = self.pages(cache)
+        return Filled(
+            spec.model_id, cache, covered.distinct, pending, self.tokens, time.monotonic() - started,
+            encoder.engine if encoder else None, encoder.precision if encoder else None, self.truncated,
+        )  # fmt: skip
+
+    def pages(self, cache: str) -> tuple[int, Encoder | None]:
+        """Embed what is missing: how many texts that were, and what embedded them."""
+        job, store = self.job, self.store
+        pending, length = store.collect_pending(
             job.stage, job.text, cache, self.role, job.page_rows, job.page_bytes
         )
-        encoder = None
-        if pending:
-            self.stop_if_asked()
-            encoder = self.encoder_of(spec)
-            progress = Progress(f"{job.title}: {spec.model_id}", pending, length, self.log)
+        if not pending:
+            return 0, None
+        self.stop_if_asked()
+        encoder = self.encoder_of(self.spec)
+        progress = Progress(f"{job.title}: {self.spec.model_id}", pending, length, self.log)
+        with store.writing():
             for number in range(1, store.pages() + 1):
                 self.page(store.page(number), cache, encoder, progress)
-        return Filled(
-            spec.model_id, cache, distinct, pending, self.tokens, time.monotonic() - started,
-            encoder.engine if encoder else None, encoder.precision if encoder else None,
-        )  # fmt: skip
+        return pending, encoder
 
     def prove(self, kept: Sequence[tuple[str, list[float]]], encoder: Encoder) -> None:
         """Vectors without a registration (a dropped schema, a copied table) must be of this model."""
@@ -117,8 +126,6 @@ class _Fill:
 
     def page(self, page: Page, cache: str, encoder: Encoder, progress: Progress) -> None:
         """Encode and keep a page. Each call is kept on its own, so that little is lost whatever happens."""
-        import numpy as np
-
         start = 0
         while start < len(page.texts):
             self.stop_if_asked()
@@ -126,10 +133,7 @@ class _Fill:
             hashes, texts = page.hashes[start:end], page.texts[start:end]
             began = time.monotonic()
             try:
-                with np.errstate(over="ignore", invalid="ignore"):
-                    vectors = np.ascontiguousarray(self.encode(texts, encoder), dtype=np.float32)
-                with encoding:
-                    counts = encoder.token_counts(texts, self.job.role)
+                made = self.encode(hashes, texts, encoder)
             except StoppedError:
                 raise
             except Exception as error:
@@ -138,28 +142,32 @@ class _Fill:
                     continue
                 # Only now may the other texts of a call be asked for: to name the one that fails.
                 raise self.named(error, hashes, texts, encoder) from error
-            self.refuse_bad(hashes, vectors, encoder)
+            self.refuse_bad(made, encoder)
             self.pace.took(len(texts), time.monotonic() - began)
-            self.store.write_page(
-                cache, self.role, hashes, vectors,
-                counts.tokens.tolist() if counts else None, counts.truncated.tolist() if counts else None,
-            )  # fmt: skip
-            if counts:
-                self.tokens = (self.tokens or 0) + int(counts.tokens.sum())
+            self.store.write_page(cache, self.role, made)
+            if made.tokens is not None:
+                self.tokens = (self.tokens or 0) + int(made.tokens.sum())
+            if made.truncated is not None:
+                self.truncated += int(made.truncated.sum())
             progress.add(len(texts), sum(map(len, texts)))
             start = end
 
-    def encode(self, texts: Sequence[str], encoder: Encoder) -> NDArray[np.float32]:
+    def encode(self, hashes: Sequence[str], texts: Sequence[str], encoder: Encoder) -> Encoded:
         for pause in RETRY_SECONDS:
             try:
-                with encoding:
-                    return encoder.encode(texts, self.job.role)
+                return self.call(hashes, texts, encoder)
             except TransientEncoderError as error:
                 self.log(f"{self.spec.model_id}: {said(error, self.spec)}; trying again in {pause:g} s")
                 if self.stopped.wait(pause):
                     self.stop_if_asked()
-        with encoding:
-            return encoder.encode(texts, self.job.role)
+        return self.call(hashes, texts, encoder)
+
+    def call(self, hashes: Sequence[str], texts: Sequence[str], encoder: Encoder) -> Encoded:
+        import numpy as np
+
+        with encoding, np.errstate(over="ignore", invalid="ignore"):
+            vectors, counts = encoder.encode_counted(texts, self.job.role)
+            return Encoded.of(hashes, np.ascontiguousarray(vectors, dtype=np.float32), counts)
 
     def stop_if_asked(self) -> None:
         if self.stopped.is_set():
@@ -215,9 +223,9 @@ class _Fill:
         found = self.store.keys_of(self.job.stage, self.job.key, content_hash)
         return f"{self.job.key} {', '.join(found)}"
 
-    def refuse_bad(self, hashes: Sequence[str], vectors: NDArray[np.float32], encoder: Encoder) -> None:
+    def refuse_bad(self, made: Encoded, encoder: Encoder) -> None:
         """Raise if a vector may not be stored."""
-        fault = unusable(vectors, len(hashes), self.spec, encoder)
+        fault = unusable(made.vectors, len(made.hashes), self.spec, encoder)
         if fault is None:
             return
         reason, position = fault
@@ -225,8 +233,8 @@ class _Fill:
             ""
             if position is None
             else (
-                f", first for the text of {self.job.title} with {self.keys(hashes[position])} "
-                f"(content_hash {hashes[position]})"
+                f", first for the text of {self.job.title} with {self.keys(made.hashes[position])} "
+                f"(content_hash {made.hashes[position]})"
             )
         )
         raise EncoderError(

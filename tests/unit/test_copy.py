@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
 
 import numpy as np
@@ -10,7 +9,8 @@ import psycopg2
 import pytest
 from job_connection import Connection, database
 from numpy.typing import NDArray
-from samespace.io._copy import CACHE_FIELDS, encode_rows, read_array, read_vector
+from samespace._job import Encoded
+from samespace.io._copy import CACHE_FIELDS, Pieces, encode_rows, read_array, read_vector
 
 HASH = "{:064x}".format
 
@@ -32,7 +32,9 @@ def copied(
         f"embedding vector({vectors.shape[1]}), tokens integer, truncated boolean)"
     )
     names = hashes or [HASH(number) for number in range(len(vectors))]
-    sent = io.BytesIO(encode_rows("document", names, vectors, tokens, truncated))
+    counted = None if tokens is None else np.array(tokens, np.int32)
+    cut = None if truncated is None else np.array(truncated, np.bool_)
+    sent = Pieces(encode_rows("document", Encoded(names, vectors, counted, cut)))
     with connection.handle.cursor() as cursor:
         cursor.copy_expert(f"copy pg_temp.rows ({CACHE_FIELDS}) from stdin (format binary)", sent)
     rows = connection.query("select content_hash, vector_send(embedding), tokens, truncated, role from rows")

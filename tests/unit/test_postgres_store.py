@@ -11,6 +11,7 @@ import databases
 import numpy as np
 import pytest
 from job_connection import CACHE, SPEC, Connection, content_hash, stage, vector
+from samespace._job import Coverage, Encoded
 from samespace._registry import Registration
 from samespace.errors import RightsError, StorageError
 from samespace.io._session import with_marks
@@ -25,7 +26,8 @@ ROW = Registration(WIDE.model_id, WIDE.digest, 1, np.array([[1 / 3, -0.0], [1e-4
 
 def write(store: PostgresStore, cache: str, texts: list[str]) -> None:
     rows = np.vstack([vector(text) for text in texts])
-    store.write_page(cache, "document", [content_hash(text) for text in texts], rows, [1] * len(texts), None)
+    hashes = [content_hash(text) for text in texts]
+    store.write_page(cache, "document", Encoded(hashes, rows, np.ones(len(texts), np.int32)))
 
 
 def test_tables_pages_and_the_connection_afterwards(output: dict[str, Any], connection: Connection) -> None:
@@ -35,8 +37,9 @@ def test_tables_pages_and_the_connection_afterwards(output: dict[str, Any], conn
         store.prepare()
         cache = store.prepare_cache(MODEL)
         assert store.collect_pending("__samespace_stage", "body", cache, "document", 100, 10**9) == (
-            250, 250, sum(len(f"text {n}") for n in range(1, 251))
+            250, sum(len(f"text {n}") for n in range(1, 251))
         )  # fmt: skip
+        assert store.coverage("__samespace_stage", cache, "document") == Coverage(250, 250, 0)
         assert store.pages() == 3
         pages = [store.page(number) for number in (1, 2, 3)]
         assert [len(page.texts) for page in pages] == [100, 100, 50]
@@ -46,7 +49,8 @@ def test_tables_pages_and_the_connection_afterwards(output: dict[str, Any], conn
         for page in pages:
             assert connection.handle.info.transaction_status == 0
             write(store, cache, page.texts)
-        assert store.collect_pending("__samespace_stage", "body", cache, "document", 100, 10**9)[1] == 0
+        assert store.collect_pending("__samespace_stage", "body", cache, "document", 100, 10**9) == (0, 0)
+        assert store.coverage("__samespace_stage", cache, "document") == Coverage(250, 0, 0)
         kept = store.cached_vectors(cache, "document", [content_hash("text 7"), content_hash("none")])
         assert {key: row.tolist() for key, row in kept.items()} == {
             content_hash("text 7"): vector("text 7").tolist()
@@ -109,7 +113,7 @@ def test_vectors_stay_in_their_row_while_a_page_holds_them(
         cache = store.prepare_cache(spec)
         rows = np.full((3, dimension), 0.5, np.float32)
         hashes = [content_hash(str(number)) for number in range(3)]
-        store.write_page(cache, "document", hashes, rows, [1] * 3, [True] * 3)
+        store.write_page(cache, "document", Encoded(hashes, rows, np.ones(3, np.int32), np.ones(3, np.bool_)))
         assert store.cached_vectors(cache, "document", hashes)[hashes[1]].shape == (dimension,)
     found = databases.execute(
         output, "select attstorage from pg_attribute where attname = 'embedding' "
@@ -250,7 +254,7 @@ def test_grants_let_two_roles_build_and_one_read(
             store.prepare()
             cache = store.prepare_cache(spec)
             rows = np.ones((1, spec.dimension), np.float32)
-            store.write_page(cache, "document", [content_hash(name)], rows, None, None)
+            store.write_page(cache, "document", Encoded([content_hash(name)], rows))
             if store.registration(spec.model_id) is None:
                 store.register(spec, Registration(spec.model_id, spec.digest, 1, rows))
             store.mark_verified(Registration(spec.model_id, spec.digest, 1, rows))

@@ -8,8 +8,10 @@ All numbers are big-endian.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
+
+from samespace._job import Encoded
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,73 +19,77 @@ if TYPE_CHECKING:
 
 HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 TRAILER = b"\xff\xff"
+# Rows that are turned into bytes at once: few enough to stay in the processor's cache.
+BLOCK = 256
 CACHE_FIELDS = "role, content_hash, embedding, tokens, truncated"
 
 
-def encode_rows(
-    role: str,
-    hashes: Sequence[str],
-    vectors: NDArray[np.float32],
-    tokens: Sequence[int] | None,
-    truncated: Sequence[bool] | None,
-) -> bytes:
-    """A page of the cache as COPY BINARY of ``CACHE_FIELDS``; float32 [n, d] goes through bit by bit.
+class Pieces:
+    """A file for ``copy_expert`` out of pieces of COPY data."""
+
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self._pieces = pieces
+
+    def read(self, size: int = -1) -> bytes:
+        """The next piece, whatever its size: libpq cuts it into messages."""
+        del size
+        return next(self._pieces, b"")
+
+
+def encode_rows(role: str, page: Encoded) -> Iterator[bytes]:
+    """A page of the cache as COPY BINARY of ``CACHE_FIELDS``; its vectors go through bit by bit.
 
     Rows of only zeros have no vector: theirs is NULL. ``tokens`` and ``truncated`` are NULL where not given.
     """
     import numpy as np
 
-    empty = np.all(vectors == 0, axis=1).tolist()
-    layouts: dict[tuple[int, bool], list[int]] = {}
     # Rows of one layout are one array. Hashes have one length; only rows without a vector differ.
-    for place, value in enumerate(hashes):
-        layouts.setdefault((len(value), empty[place]), []).append(place)
-    parts = [
-        _rows(
-            role, [hashes[place] for place in places], length, None if without else vectors[places],
-            _chosen(tokens, places), _chosen(truncated, places),
-        )
-        for (length, without), places in layouts.items()
-    ]  # fmt: skip
-    return b"".join([HEADER, *parts, TRAILER])
+    lengths = np.fromiter(map(len, page.hashes), dtype=np.int64, count=len(page.hashes))
+    layouts = lengths * 2 + page.vectors.any(axis=1)
+    names = np.array(page.hashes, dtype=bytes)
+    # By hash each page meets the primary key's index from one end to the other, not all over the place: a
+    # fifth less work for the server.
+    order = np.argsort(names)
+    yield HEADER
+    for layout in np.unique(layouts).tolist():
+        rows = _blank(role, layout // 2, page, bool(layout % 2))
+        places = order[layouts[order] == layout]
+        for start in range(0, len(places), BLOCK):
+            yield _filled(rows, names, page, places[start : start + BLOCK])
+    yield TRAILER
 
 
-def _chosen(values: Sequence[Any] | None, places: list[int]) -> list[Any] | None:
-    return None if values is None else [values[place] for place in places]
-
-
-def _rows(
-    role: str,
-    hashes: list[str],
-    length: int,
-    vectors: NDArray[np.float32] | None,
-    tokens: list[int] | None,
-    truncated: list[bool] | None,
-) -> bytes:
-    """Rows of one layout: a packed array of big-endian records."""
+def _blank(role: str, length: int, page: Encoded, has_vector: bool) -> NDArray[Any]:
+    """Big-endian records of one layout, with what is the same in all of them."""
     import numpy as np
 
-    dimension = 0 if vectors is None else vectors.shape[1]
+    dimension = page.vectors.shape[1]
     layout: list[Any] = [
         ("fields", ">i2"), ("role_size", ">i4"), ("role", f"S{len(role)}"), ("hash_size", ">i4"),
         ("hash", f"S{length}"), ("vector_size", ">i4"),
     ]  # fmt: skip
-    if vectors is not None:
+    if has_vector:
         layout += [("dimension", ">i2"), ("unused", ">i2"), ("vector", ">f4", (dimension,))]
-    layout += [("tokens_size", ">i4")] + ([] if tokens is None else [("tokens", ">i4")])
-    layout += [("truncated_size", ">i4")] + ([] if truncated is None else [("truncated", "?")])
-    rows = np.zeros(len(hashes), dtype=layout)
-    rows["fields"] = 5
+    layout += [("tokens_size", ">i4")] + ([] if page.tokens is None else [("tokens", ">i4")])
+    layout += [("truncated_size", ">i4")] + ([] if page.truncated is None else [("truncated", "?")])
+    rows = np.zeros(BLOCK, dtype=layout)
+    rows["fields"], rows["hash_size"] = 5, length
     rows["role_size"], rows["role"] = len(role), role.encode("ascii")
-    rows["hash_size"], rows["hash"] = length, np.array(hashes, dtype=f"S{length}")
-    rows["vector_size"] = rows["tokens_size"] = rows["truncated_size"] = -1
-    if vectors is not None:
-        rows["vector_size"], rows["dimension"], rows["vector"] = 4 + 4 * dimension, dimension, vectors
-    if tokens is not None:
-        rows["tokens_size"], rows["tokens"] = 4, tokens
-    if truncated is not None:
-        rows["truncated_size"], rows["truncated"] = 1, truncated
-    return rows.tobytes()
+    rows["vector_size"] = -1
+    if has_vector:
+        rows["vector_size"], rows["dimension"] = 4 + 4 * dimension, dimension
+    rows["tokens_size"] = -1 if page.tokens is None else 4
+    rows["truncated_size"] = -1 if page.truncated is None else 1
+    return rows
+
+
+def _filled(rows: NDArray[Any], names: NDArray[np.bytes_], page: Encoded, places: NDArray[np.int64]) -> bytes:
+    part = rows[: len(places)]
+    part["hash"] = names[places]
+    for name, values in (("vector", page.vectors), ("tokens", page.tokens), ("truncated", page.truncated)):
+        if values is not None and name in (rows.dtype.names or ()):
+            part[name] = values[places]
+    return part.tobytes()
 
 
 def read_vector(sent: bytes | memoryview) -> list[float]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from samespace.io._rows import BATCH, Filling, Rows, literal, unequal
+from samespace.io._rows import BATCH, Filling, Room, Rows, literal, unequal
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,7 +27,15 @@ class DuckDBReader:
         ).fetchall()
         return dict(found)
 
-    def rows(self, select: str, space: str, *, extra: str | None = None, order: str = "ordinal") -> Rows:
+    def rows(
+        self,
+        select: str,
+        space: str,
+        *,
+        extra: str | None = None,
+        order: str = "ordinal",
+        room: Room | None = None,
+    ) -> Rows:
         """See ``Reader``."""
         import numpy as np
 
@@ -41,10 +49,14 @@ class DuckDBReader:
             np.asarray(columns["ordinal"], dtype=np.int64),
             np.asarray(columns["entity"], dtype=np.int64),
             np.ma.filled(columns["extra"], 0).astype(np.int64),
+            room,
         )
         query = f"select ordinal, embedding from ({select}) as rows where space = {literal(space)}"
         for batch in _batches(self._cursor, query):
-            present = batch.filter(batch.column("embedding").is_valid())
+            # A filter copies every vector, also where it keeps them all.
+            present = batch
+            if batch.column("embedding").null_count:
+                present = batch.filter(batch.column("embedding").is_valid())
             if present.num_rows:
                 block = _as_matrix(present.column("embedding"), space)
                 filling.put(present.column("ordinal").to_numpy(), block)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from samespace._faults import said, unusable
-from samespace._job import Filled, Job
+from samespace._job import Encoded, Filled, Job
 from samespace._pace import encoding
 from samespace.canaries import verified_encoder
 from samespace.errors import EncoderError, InputError, RightsError, SamespaceError
@@ -18,8 +18,6 @@ from samespace.spec import ModelSpec, Role
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-
-    from samespace.encoders.base import TokenCounts
 
 
 def read_job(fields: dict[str, Any]) -> Job:
@@ -74,13 +72,13 @@ def outcome_row(done: Filled) -> list[Any]:
     """One model that is filled, as a row of ``__samespace_outcome``."""
     return [
         done.model_id, None, done.cache, done.distinct_texts, done.embedded, done.tokens, done.seconds,
-        done.engine, done.precision, False,
+        done.engine, done.precision, False, done.truncated,
     ]  # fmt: skip
 
 
 def failure_row(message: str) -> list[Any]:
     """A fill that failed, as a row of ``__samespace_outcome``."""
-    return [None, message, None, None, None, None, None, None, None, False]
+    return [None, message, None, None, None, None, None, None, None, False, None]
 
 
 def text_vectors(
@@ -96,34 +94,32 @@ def text_vectors(
     known = store.cached_vectors(cache, kept_as, list(hashes.values()))
     missing = [text for text, content_hash in hashes.items() if content_hash not in known]
     if missing:
-        made, counts = _encode(store, spec, missing, role)
+        made = _encode(store, spec, [hashes[text] for text in missing], missing, role)
         try:
-            store.write_page(
-                cache, kept_as, [hashes[text] for text in missing], made,
-                counts.tokens.tolist() if counts else None, counts.truncated.tolist() if counts else None,
-            )  # fmt: skip
+            store.write_page(cache, kept_as, made)
         except RightsError as error:
             # A role that only reads may search; its texts are embedded each time.
             debug(f"vectors of {spec.model_id} are not kept: {error}")
-        known |= {hashes[text]: row if row.any() else None for text, row in zip(missing, made, strict=True)}
+        rows = zip(made.hashes, made.vectors, strict=True)
+        known |= {content_hash: row if row.any() else None for content_hash, row in rows}
     return {text: known[content_hash] for text, content_hash in hashes.items()}
 
 
 def _encode(
-    store: Store, spec: ModelSpec, texts: Sequence[str], role: Role
-) -> tuple[NDArray[np.float32], TokenCounts | None]:
+    store: Store, spec: ModelSpec, hashes: Sequence[str], texts: Sequence[str], role: Role
+) -> Encoded:
     import numpy as np
 
     encoder = verified_encoder(spec, store, dbt_log())
     with encoding:
-        vectors = np.ascontiguousarray(encoder.encode(texts, role), dtype=np.float32)
-        counts = encoder.token_counts(texts, role)
+        made, counts = encoder.encode_counted(texts, role)
+    vectors = np.ascontiguousarray(made, dtype=np.float32)
     fault = unusable(vectors, len(texts), spec, encoder)
     if fault is not None:
         reason, position = fault
         text = "" if position is None else f", first for '{texts[position][:80]}'"
         raise EncoderError(f"samespace: {spec.model_id} {reason}{text}. None of them was stored.")
-    return vectors, counts
+    return Encoded.of(hashes, vectors, counts)
 
 
 def encoding_sentence(error: BaseException, spec: ModelSpec) -> str:

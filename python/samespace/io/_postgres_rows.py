@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from samespace.errors import KernelError
 from samespace.io._copy import HEADER, TRAILER
-from samespace.io._rows import Filling, Rows, literal, unequal
+from samespace.io._rows import Filling, Room, Rows, literal, unequal
 
 if TYPE_CHECKING:
     import numpy as np
@@ -87,7 +87,15 @@ class PostgresReader:
         # Sorted here, by code points: the server would by its locale.
         return dict(sorted(self._cursor.fetchall()))
 
-    def rows(self, select: str, space: str, *, extra: str | None = None, order: str = "ordinal") -> Rows:
+    def rows(
+        self,
+        select: str,
+        space: str,
+        *,
+        extra: str | None = None,
+        order: str = "ordinal",
+        room: Room | None = None,
+    ) -> Rows:
         """See ``Reader``."""
         source = f"from ({select}) as rows where space = {literal(space)}"
         columns = self._numbers(
@@ -95,7 +103,7 @@ class PostgresReader:
             f" coalesce(cast({extra or 0} as bigint), 0) {source}"
             f" order by cast({order} as bigint), ordinal"
         )
-        filling = Filling(space, columns["ordinal"], columns["entity"], columns["extra"])
+        filling = Filling(space, columns["ordinal"], columns["entity"], columns["extra"], room)
         if len(columns):
             self._vectors(source, space, filling)
         return filling.rows()

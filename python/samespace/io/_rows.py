@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -11,7 +12,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-BATCH = 16_384
+BATCH = 4_096
+# Asked before a matrix is made, with its rows and its dimension: raises where it would not fit.
+Room = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,7 @@ class Rows:
         matrix: float32 [n, d].
         without_vector: rows left out because the vector is NULL.
         unusable: rows left out because the vector holds NaN or Inf, or only zeros.
+        norms: float64 [n], the Euclidean lengths of the rows of ``matrix``, all finite and > 0.
     """
 
     ordinals: NDArray[np.int64]
@@ -33,6 +37,14 @@ class Rows:
     matrix: NDArray[np.float32]
     without_vector: int
     unusable: int
+    norms: NDArray[np.float64]
+
+    def take(self, places: NDArray[np.int64]) -> Rows:
+        """Some of the rows, copied; nothing counts as left out."""
+        return Rows(
+            self.ordinals[places], self.entity[places], self.extra[places], self.matrix[places], 0, 0,
+            self.norms[places],
+        )  # fmt: skip
 
 
 class Reader(Protocol):
@@ -42,11 +54,20 @@ class Reader(Protocol):
         """Rows per space, in the order of its name; rows without a model_id belong to none."""
         ...
 
-    def rows(self, select: str, space: str, *, extra: str | None = None, order: str = "ordinal") -> Rows:
+    def rows(
+        self,
+        select: str,
+        space: str,
+        *,
+        extra: str | None = None,
+        order: str = "ordinal",
+        room: Room | None = None,
+    ) -> Rows:
         """The rows of one space, sorted by the column ``order``, ties by ordinal.
 
-        Holds one matrix of rows x dimension x 4 bytes and small buffers beside it. Raises KernelError for
-        repeated keys and for vectors of different lengths.
+        Holds one matrix of rows x dimension x 4 bytes and small buffers beside it. ``room`` is called with
+        rows and dimension before there is a matrix; what it raises passes. Raises KernelError for repeated
+        keys and for vectors of different lengths.
         """
         ...
 
@@ -58,15 +79,25 @@ class Filling:
     """
 
     def __init__(
-        self, space: str, ordinals: NDArray[np.int64], entity: NDArray[np.int64], extra: NDArray[np.int64]
+        self,
+        space: str,
+        ordinals: NDArray[np.int64],
+        entity: NDArray[np.int64],
+        extra: NDArray[np.int64],
+        room: Room | None = None,
     ) -> None:
         import numpy as np
 
         self._space, self._ordinals, self._entity, self._extra = space, ordinals, entity, extra
-        self._sorter = np.argsort(ordinals)
+        self._room = room
+        # Without a where= and another order, every place is an ordinal less the first one.
+        steps = np.diff(ordinals)
+        self._first = int(ordinals[0]) if len(ordinals) and (steps == 1).all() else None
+        self._sorter = np.arange(len(ordinals)) if (steps > 0).all() else np.argsort(ordinals)
         self._ascending = ordinals[self._sorter]
         if (np.diff(self._ascending) == 0).any():
             raise KernelError("several rows have one key and one model_id; a key must be unique per model_id")
+        self._norms = np.full(len(ordinals), np.nan)
         self._filled = np.zeros(len(ordinals), dtype=np.bool_)
         self._matrix: NDArray[np.float32] | None = None
 
@@ -77,35 +108,61 @@ class Filling:
         """
         import numpy as np
 
+        from samespace.kernels._vectors import row_norms
+
         if self._matrix is None:
-            self._matrix = np.zeros((len(self._ordinals), block.shape[1]), dtype=np.float32)
+            self._matrix = self._new_matrix(block.shape[1])
         if block.shape[1] != self._matrix.shape[1]:
             raise unequal(self._space, block.shape[1], self._matrix.shape[1])
-        found = np.searchsorted(self._ascending, ordinals)
-        found[found == len(self._ascending)] = 0
-        if (self._ascending[found] != ordinals).any():
+        places = self._places(ordinals)
+        with np.errstate(over="ignore", invalid="ignore"):
+            values = block.astype(np.float32, copy=False)
+            # While the block is still in the processor's cache.
+            self._norms[places] = row_norms(values)
+        self._matrix[places] = values
+        self._filled[places] = True
+
+    def _new_matrix(self, dimension: int) -> NDArray[np.float32]:
+        import numpy as np
+
+        if self._room is not None:
+            self._room(len(self._ordinals), dimension)
+        return np.empty((len(self._ordinals), dimension), dtype=np.float32)
+
+    def _places(self, ordinals: NDArray[np.int64]) -> NDArray[np.int64] | slice:
+        import numpy as np
+
+        count = len(self._ordinals)
+        if self._first is None:
+            found = np.searchsorted(self._ascending, ordinals)
+            found[found == count] = 0
+            wrong = self._ascending[found] != ordinals
+        else:
+            found = ordinals - self._first
+            wrong = (found < 0) | (found >= count)
+        if wrong.any():
             raise KernelError(
                 "the rows differ from one reading to the next, as if selected at random. Read a table, with "
                 "a where= that selects the same rows every time"
             )
-        places = self._sorter[found]
-        with np.errstate(over="ignore", invalid="ignore"):
-            self._matrix[places] = block
-        self._filled[places] = True
+        places: NDArray[np.int64] = self._sorter[found]
+        if len(places) and (np.diff(places) == 1).all():
+            return slice(int(places[0]), int(places[-1]) + 1)
+        return places
 
     def rows(self) -> Rows:
         """The rows whose vector can be compared; the others counted. The matrix is closed up in place."""
         import numpy as np
 
-        matrix = self._matrix
+        matrix, norms = self._matrix, self._norms
         if matrix is None:
-            matrix = np.zeros((len(self._ordinals), 0), dtype=np.float32)
-        usable = _usable(matrix) & self._filled
+            matrix = np.empty((len(self._ordinals), 0), dtype=np.float32)
+        usable = self._filled & np.isfinite(norms) & (norms > 0)
         if not usable.all():
             matrix = _compact(matrix, usable)
         return Rows(
             self._ordinals[usable], self._entity[usable], self._extra[usable], matrix,
-            int((~self._filled).sum()), int((self._filled & ~usable).sum()),
+            int((~self._filled).sum()), int((self._filled & ~usable).sum()), norms[usable],
         )  # fmt: skip
 
 
@@ -117,15 +174,6 @@ def unequal(space: str, one: int, other: int) -> KernelError:
 def literal(text: str) -> str:
     """A text in SQL, quoted so that no value can become SQL."""
     return "'" + text.replace("'", "''") + "'"
-
-
-def _usable(matrix: NDArray[np.float32]) -> NDArray[np.bool_]:
-    import numpy as np
-
-    from samespace.kernels._vectors import row_norms
-
-    norms = row_norms(matrix)
-    return np.isfinite(norms) & (norms > 0)
 
 
 def _compact(matrix: NDArray[np.float32], usable: NDArray[np.bool_]) -> NDArray[np.float32]:

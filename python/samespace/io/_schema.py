@@ -39,7 +39,8 @@ CACHE_PREFIX = "embedding_cache_"
 # lost, what was embedded is kept, temp tables are gone: stage and fill again.
 OUTCOME = """
         model_id text, message text, cache text, distinct_texts bigint, embedded bigint, tokens bigint,
-        seconds double precision, engine text, precision text, again boolean"""
+        seconds double precision, engine text, precision text, again boolean,
+        truncated bigint"""
 
 
 def cache_table(digest: str) -> str:

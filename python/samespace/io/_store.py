@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from samespace import __version__
-from samespace._job import Page
+from samespace._job import Coverage, Encoded, Page
 from samespace._registry import Registration, checksum
 from samespace.errors import StorageError
 from samespace.io._schema import CACHE_COLUMNS, OUTCOME, REGISTRY
@@ -64,22 +64,14 @@ class Store(ABC):
     @abstractmethod
     def collect_pending(
         self, stage: str, text: str, cache: str, role: Role, rows: int, size: int
-    ) -> tuple[int, int, int]:
+    ) -> tuple[int, int]:
         """Number the texts to embed, longest first, in pages of up to ``rows`` texts and some ``size`` bytes.
 
-        Returns (distinct texts in the stage, texts to embed, their characters).
+        Returns (texts to embed, their characters).
         """
 
     @abstractmethod
-    def write_page(
-        self,
-        cache: str,
-        role: Role,
-        hashes: Sequence[str],
-        vectors: NDArray[np.float32],
-        tokens: Sequence[int] | None,
-        truncated: Sequence[bool] | None,
-    ) -> None:
+    def write_page(self, cache: str, role: Role, page: Encoded) -> None:
         """Add one page to the cache: all of it or nothing. All-zero rows become NULL."""
 
     @abstractmethod
@@ -97,6 +89,10 @@ class Store(ABC):
     def filling(self, spec: ModelSpec, temporary: bool) -> AbstractContextManager[bool]:
         """Hold the right to fill a cache; False where another session has it. Does not wait."""
         return nullcontext(True)
+
+    def writing(self) -> AbstractContextManager[None]:
+        """Around the pages of one fill."""
+        return nullcontext()
 
     def exclusive(self, digest: str) -> AbstractContextManager[None]:
         """Wait for, then hold, the right to register and check this fingerprint, against other processes."""
@@ -186,6 +182,17 @@ class Store(ABC):
             values,
         )
         return [(row[0], list(self._read_vector(row[1]))) for row in rows]
+
+    def coverage(self, stage: str, cache: str, role: Role) -> Coverage:
+        """How far the cache covers the stage, in one pass over both. Reads no vector."""
+        row = self._rows(
+            "select count(*), count(*) - count(c.content_hash), "
+            "coalesce(sum(case when c.truncated then 1 else 0 end), 0) "
+            f"from (select content_hash from {stage} where content_hash is not null group by content_hash) "
+            f"as s left join {cache} as c on c.content_hash = s.content_hash and c.role = ?",
+            [role],
+        )[0]
+        return Coverage(*map(int, row))
 
     def pages(self) -> int:
         return int(self._rows("select coalesce(max(page), 0) from __samespace_pending")[0][0])

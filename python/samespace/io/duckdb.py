@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from samespace._job import Encoded
 from samespace.errors import StorageError
 from samespace.io._schema import REGISTRY, TABLES, cache_table
 from samespace.io._store import NOW, Store, quote
 from samespace.spec import ModelSpec, Role
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
+
+# What the log may hold before a fill ends: it is read again only after a crash.
+CHECKPOINT_BYTES = "1GB"
 
 
 class DuckDBStore(Store):
@@ -71,47 +75,57 @@ class DuckDBStore(Store):
 
     def collect_pending(
         self, stage: str, text: str, cache: str, role: Role, rows: int, size: int
-    ) -> tuple[int, int, int]:
+    ) -> tuple[int, int]:
         self._run(
             f"create or replace temp table __samespace_pending as with missing as ("
             f"select content_hash, any_value({quote(text)}) as value from {stage} "
             f"where content_hash is not null and content_hash not in "
             f"(select content_hash from {cache} where role = ?) group by content_hash), "
             f"numbered as (select *, row_number() over longest - 1 as position, "
-            f"sum(octet_length(encode(value))) over longest as bytes from missing "
+            f"sum(strlen(value)) over longest as bytes from missing "
             f"window longest as (order by length(value) desc, content_hash)) "
             f"select content_hash, value, dense_rank() over "
             f"(order by position // {rows}, cast(bytes // {size} as bigint)) as page from numbered",
             [role],
         )
-        distinct = self._rows(f"select count(distinct content_hash) from {stage}")[0][0]
         pending, length = self._rows(
             "select count(*), coalesce(sum(length(value)), 0) from __samespace_pending"
         )[0]
-        return int(distinct), int(pending), int(length)
+        return int(pending), int(length)
 
-    def write_page(
-        self,
-        cache: str,
-        role: Role,
-        hashes: Sequence[str],
-        vectors: NDArray[np.float32],
-        tokens: Sequence[int] | None,
-        truncated: Sequence[bool] | None,
-    ) -> None:
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        # A checkpoint writes the last 122,880 rows of a table again, and comes with every 16 MB of the log:
+        # pages would be compressed ten times over. https://duckdb.org/docs/stable/configuration/overview
+        before = self._rows("select current_setting('checkpoint_threshold')")[0][0]
+        changed = self._set_checkpoint(CHECKPOINT_BYTES)
+        try:
+            yield
+        finally:
+            if changed:
+                self._set_checkpoint(before)
+
+    def _set_checkpoint(self, size: str) -> bool:
+        try:
+            self._run(f"set global checkpoint_threshold = '{size}'")
+        except Exception:  # noqa: BLE001  # a locked configuration: slower, and just as right
+            return False
+        return True
+
+    def write_page(self, cache: str, role: Role, page: Encoded) -> None:
         import pyarrow as pa
 
-        count, dimension = vectors.shape
-        missing = ~vectors.any(axis=1)
+        count, dimension = page.vectors.shape
+        missing = ~page.vectors.any(axis=1)
         values = pa.FixedSizeListArray.from_arrays(
-            pa.array(vectors.ravel()), dimension, mask=pa.array(missing) if missing.any() else None
+            pa.array(page.vectors.ravel()), dimension, mask=pa.array(missing) if missing.any() else None
         )
         table = pa.table(
             {
-                "content_hash": pa.array(hashes, pa.string()),
+                "content_hash": pa.array(page.hashes, pa.string()),
                 "embedding": values,
-                "tokens": _column(tokens, count, pa.int32()),
-                "truncated": _column(truncated, count, pa.bool_()),
+                "tokens": _column(page.tokens, count, pa.int32()),
+                "truncated": _column(page.truncated, count, pa.bool_()),
             }
         )
         self.connection.register("__samespace_page", table)
@@ -138,7 +152,7 @@ class DuckDBStore(Store):
         return self.connection.fetchall()  # type: ignore[no-any-return]
 
 
-def _column(values: Sequence[Any] | None, count: int, kind: Any) -> Any:
+def _column(values: NDArray[Any] | None, count: int, kind: Any) -> Any:
     import pyarrow as pa
 
     return pa.nulls(count, kind) if values is None else pa.array(values, kind)

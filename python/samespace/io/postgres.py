@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from samespace._job import Page
+from samespace._job import Encoded, Page
 from samespace._registry import Registration
 from samespace.errors import RightsError, StorageError
 from samespace.io import _grants
-from samespace.io._copy import CACHE_FIELDS, encode_rows, read_array, read_vector
+from samespace.io._copy import CACHE_FIELDS, Pieces, encode_rows, read_array, read_vector
 from samespace.io._pooler import SENTENCE, refuse_transaction_pooler
 from samespace.io._schema import CACHE_KEY, KEYS, REGISTRY, TABLES, cache_table
 from samespace.io._session import JobConnection, Session, lock_key
@@ -171,7 +170,7 @@ class PostgresStore(Store):
 
     def collect_pending(
         self, stage: str, text: str, cache: str, role: Role, rows: int, size: int
-    ) -> tuple[int, int, int]:
+    ) -> tuple[int, int]:
         self._run("drop table if exists pg_temp.__samespace_pending")
         self._run(
             "create temp table __samespace_pending as with missing as ("
@@ -190,12 +189,10 @@ class PostgresStore(Store):
         # Every page is one search of the index.
         self._run("create index on __samespace_pending (page)")
         self._run("analyze __samespace_pending")
-        distinct = self._rows(f"select count(*) from (select 1 from {stage} where content_hash is not null "
-                              "group by content_hash) as distinct_texts")[0][0]  # fmt: skip
         pending, length = self._rows(
             "select count(*), coalesce(sum(length(value)), 0) from __samespace_pending"
         )[0]
-        return int(distinct), int(pending), int(length)
+        return int(pending), int(length)
 
     def page(self, number: int) -> Page:
         rows = self._rows(
@@ -207,36 +204,28 @@ class PostgresStore(Store):
             raise StorageError(SENTENCE)
         return Page([row[0] for row in rows], [row[1] for row in rows])
 
-    def write_page(
-        self,
-        cache: str,
-        role: Role,
-        hashes: Sequence[str],
-        vectors: NDArray[np.float32],
-        tokens: Sequence[int] | None,
-        truncated: Sequence[bool] | None,
-    ) -> None:
-        rows = encode_rows(role, hashes, vectors, tokens, truncated)
+    def write_page(self, cache: str, role: Role, page: Encoded) -> None:
         try:
             with self.session.unit():
-                self._copy_into(cache, rows)
+                self._copy_into(cache, role, page)
         except Exception as error:
             if getattr(error, "pgcode", None) != UNIQUE_VIOLATION:
                 raise
-            self._write_missing(cache, rows)
+            self._write_missing(cache, role, page)
         if cache not in self._temporary:
-            self.written[cache] = self.written.get(cache, 0) + len(hashes)
+            self.written[cache] = self.written.get(cache, 0) + len(page.hashes)
 
-    def _write_missing(self, cache: str, rows: bytes) -> None:
+    def _write_missing(self, cache: str, role: Role, page: Encoded) -> None:
         """A query text of this page was cached by another session meanwhile: keep the rest."""
         with self.session.unit():
             self._run("drop table if exists pg_temp.__samespace_page")
             self._run(f"create temp table __samespace_page (like {cache} including defaults) on commit drop")
-            self._copy_into("__samespace_page", rows)
+            self._copy_into("__samespace_page", role, page)
             self._run(f"insert into {cache} select * from __samespace_page on conflict do nothing")
 
-    def _copy_into(self, table: str, rows: bytes) -> None:
-        self.session.copy(f"copy {table} ({CACHE_FIELDS}) from stdin (format binary)", io.BytesIO(rows))
+    def _copy_into(self, table: str, role: Role, page: Encoded) -> None:
+        sql = f"copy {table} ({CACHE_FIELDS}) from stdin (format binary)"
+        self.session.copy(sql, Pieces(encode_rows(role, page)))
 
     def _vector_type(self, dimension: int) -> str:
         if dimension > MOST_DIMENSIONS:

@@ -121,7 +121,7 @@ def _go_on(
 def _again_row(spec: ModelSpec, lost: PostgresStore) -> list[Any]:
     """`embedded` counts what the lost session kept."""
     embedded = lost.written.get(lost.table(cache_table(spec.digest)), 0)
-    return [spec.model_id, None, None, None, embedded, None, None, None, None, True]
+    return [spec.model_id, None, None, None, embedded, None, None, None, None, True, None]
 
 
 def _end_session(store: PostgresStore, lost: PostgresStore) -> None:

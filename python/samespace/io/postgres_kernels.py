@@ -15,7 +15,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from samespace.errors import KernelError
-from samespace.io._copy import HEADER, TRAILER
+from samespace.io._copy import HEADER, TRAILER, Pieces
 from samespace.io._kernel_jobs import RESULTS, Log, failure, run_request, who
 from samespace.io._postgres_rows import PostgresReader
 from samespace.io._rows import literal
@@ -146,25 +146,14 @@ def _write(cursor: Any, kernel: str, owner: str, found: pa.Table) -> str:
     table = f"{PREFIX}{uuid.uuid4().hex[:12]}"
     columns = RESULTS[kernel].lower().replace("double", "double precision")
     cursor.execute(f"create temporary table {table} ({columns})")
-    cursor.copy_expert(f"copy pg_temp.{table} from stdin (format binary)", _Pieces(found))
+    cursor.copy_expert(f"copy pg_temp.{table} from stdin (format binary)", Pieces(_encoded(found)))
     # Nobody else analyzes a temp table: https://www.postgresql.org/docs/current/sql-analyze.html
     cursor.execute(f"analyze pg_temp.{table}; comment on table pg_temp.{table} is {literal(owner)}")
     return f"pg_temp.{table}"
 
 
-class _Pieces:
-    """A file for ``copy_expert``: a table of numbers without NULLs as COPY BINARY, a few MB at a time."""
-
-    def __init__(self, table: pa.Table) -> None:
-        self._pieces = _encoded(table)
-
-    def read(self, size: int = -1) -> bytes:
-        """The next piece, whatever its size: libpq cuts it into messages."""
-        del size
-        return next(self._pieces, b"")
-
-
 def _encoded(table: pa.Table) -> Iterator[bytes]:
+    """A table of numbers without NULLs as COPY BINARY, a few MB at a time."""
     import numpy as np
 
     kinds = [(field.name, np.dtype(field.type.to_pandas_dtype())) for field in table.schema]
