@@ -17,10 +17,16 @@ os.environ.setdefault("DO_NOT_TRACK", "1")
 # Tests are many small processes: threads that wait for each other at barriers cost more than they bring.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+# Pages show the figures of float32, which every processor gives; tests of bfloat16 ask for it themselves.
+os.environ.setdefault("SAMESPACE_NO_BF16", "1")
 
+import pytest_run
 from harness import REPO, DbtProject
 from hypothesis import HealthCheck, settings
 from targets import TARGETS, Target
+
+# Before pytest-xdist starts its processes, which share it.
+pytest_run.begin()
 
 # A machine under load is no reason to fail: no deadline; the same examples on every run.
 settings.register_profile(
@@ -28,6 +34,8 @@ settings.register_profile(
 )
 settings.load_profile("samespace")
 
+# A file is the work of one process; these load a real model in many processes of their own.
+LONGEST = ["test_demo.py", "test_demo_file.py", "test_readme.py", "test_incremental.py"]
 FOLDERS = ["faults", "materialization", "adapter", "dialects", "consumer", "unit"]
 
 
@@ -35,6 +43,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The files that take longest first: two processes that share the files then end together."""
 
     def order(item: pytest.Item) -> int:
+        if item.path.name in LONGEST:
+            return -1
         part = item.path.relative_to(REPO / "tests").parts[0]
         return FOLDERS.index(part) if part in FOLDERS else 0
 

@@ -1,47 +1,85 @@
-"""dbt in a process of its own, forked from one that has imported dbt already: most of what a call costs.
+"""dbt in a process of its own, forked from one that has loaded and parsed ahead: most of what a call costs.
 
-Run as a script this is that process. It reads one call per line from its standard input (JSON: arguments,
-cwd, env, output, timeout), forks, and answers with the exit code of the child when the child has ended.
+That process (dbt_server.py) is started by the first call and shared by all processes of one pytest run.
 """
 
 from __future__ import annotations
 
-import atexit
+import fcntl
 import json
 import os
+import select
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-import traceback
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-SOURCE = Path(__file__).resolve().parents[1] / "python"
-WARM = ["dbt.cli.main", "dbt.adapters.duckdb", "dbt.adapters.pgvector", "dbt.adapters.postgres"]
-_idle: list[subprocess.Popen[str]] = []
-_lock = threading.Lock()
+import pytest_run
+
+SERVER = Path(__file__).with_name("dbt_server.py")
+SOURCE = SERVER.parents[1] / "python"
+
+
+class Dbt:
+    """A running dbt, with the methods of subprocess.Popen that tests use; its pid is a pid to kill."""
+
+    def __init__(self, arguments: list[str], cwd: Path, env: dict[str, str]) -> None:
+        self.args = ["dbt", *arguments]
+        self._output = tempfile.NamedTemporaryFile(prefix="dbt-", suffix=".log")  # noqa: SIM115
+        self._connection = _connected()
+        call = {"arguments": arguments, "cwd": str(cwd), "env": env, "output": self._output.name}
+        self._connection.sendall((json.dumps(call) + "\n").encode())
+        # Not buffered: what has been read ahead would be invisible to select.
+        self._answers = self._connection.makefile("rb", buffering=0)
+        self.pid = int(self._answers.readline())
+        self.returncode: int | None = None
+
+    def poll(self) -> int | None:
+        """The exit code (minus the signal that ended it), None while it runs."""
+        with suppress(subprocess.TimeoutExpired):
+            return self.wait(0)
+        return None
+
+    def wait(self, timeout: float | None = None) -> int:
+        """The exit code. Raises subprocess.TimeoutExpired; the process goes on."""
+        if self.returncode is None:
+            if not select.select([self._connection], [], [], timeout)[0]:
+                raise subprocess.TimeoutExpired(self.args, timeout or 0, self.printed())
+            self.returncode = int(self._answers.readline())
+            self._answers.close()
+            self._connection.close()
+        return self.returncode
+
+    def communicate(self, timeout: float | None = None) -> tuple[str, None]:
+        """Wait, then everything printed (standard error is in it)."""
+        self.wait(timeout)
+        return self.printed(), None
+
+    def printed(self) -> str:
+        return Path(self._output.name).read_text(errors="replace")
+
+    def send_signal(self, number: int) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
 
 
 def run_dbt(arguments: list[str], cwd: Path, env: dict[str, str], timeout: float) -> tuple[int, str]:
-    """Exit code and everything printed. Raises subprocess.TimeoutExpired; then the child has been killed."""
-    with _lock:
-        warm = _idle.pop() if _idle else _start()
-    with tempfile.NamedTemporaryFile(prefix="dbt-", suffix=".log") as output:
-        call = {
-            "arguments": arguments, "cwd": str(cwd), "env": env, "output": output.name, "timeout": timeout,
-        }  # fmt: skip
-        warm.stdin.write(json.dumps(call) + "\n")
-        warm.stdin.flush()
-        answer = json.loads(warm.stdout.readline())
-        with _lock:
-            _idle.append(warm)
-        printed = Path(output.name).read_text(errors="replace")
-    if answer["late"]:
-        raise subprocess.TimeoutExpired(["dbt", *arguments], timeout, printed)
-    return answer["code"], printed
+    """Exit code and everything printed. Raises subprocess.TimeoutExpired; the process is then killed."""
+    process = Dbt(arguments, cwd, env)
+    try:
+        return process.wait(timeout), process.printed()
+    except BaseException:
+        process.kill()
+        process.wait()
+        raise
 
 
 def run_in_new_interpreter(
@@ -56,67 +94,30 @@ def run_in_new_interpreter(
     return done.returncode, done.stdout
 
 
-def _start() -> subprocess.Popen[str]:
-    process = subprocess.Popen(
-        [sys.executable, __file__], text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": str(SOURCE)},
-    )  # fmt: skip
-    atexit.register(process.kill)
-    return process
+def _connected() -> socket.socket:
+    folder = pytest_run.folder()
+    address = folder / "dbt.socket"
+    if not address.exists():
+        with (folder / "dbt.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not address.exists():
+                _start(folder, address)
+    connection = socket.socket(socket.AF_UNIX)
+    connection.connect(str(address))
+    return connection
 
 
-def serve() -> None:
-    """Fork one dbt after the other."""
-    for module in WARM:
-        __import__(module)
-    for line in sys.stdin:
-        call = json.loads(line)
-        child = os.fork()
-        if child == 0:
-            _become_dbt(call)
-        code, late = _wait(child, call["timeout"])
-        print(json.dumps({"code": code, "late": late}), flush=True)
-
-
-def _wait(child: int, timeout: float) -> tuple[int, bool]:
-    deadline, late = time.monotonic() + timeout, False
-    while True:
-        done, status = os.waitpid(child, os.WNOHANG)
-        if done:
-            return os.waitstatus_to_exitcode(status), late
-        if time.monotonic() > deadline and not late:
-            late = True
-            os.kill(child, signal.SIGKILL)
-        time.sleep(0.01)
-
-
-def _become_dbt(call: dict[str, Any]) -> None:
-    os.chdir(call["cwd"])
-    os.environ.clear()
-    os.environ.update(call["env"])
-    # What a fresh interpreter does with PYTHONPATH; the folder of this script is not on a dbt's path.
-    sys.path[0:1] = [part for part in call["env"].get("PYTHONPATH", "").split(os.pathsep) if part]
-    file = os.open(call["output"], os.O_WRONLY)
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    for source, target in ((nothing, 0), (file, 1), (file, 2)):
-        os.dup2(source, target)
-    sys.argv, code = ["dbt", *call["arguments"]], 1
-    try:
-        from dbt.cli.main import cli
-
-        cli()
-    except SystemExit as stop:
-        code = stop.code if isinstance(stop.code, int) else int(stop.code is not None)
-    except BaseException:  # noqa: BLE001  # what an interpreter prints before it ends
-        traceback.print_exc()
-    finally:
-        # What dbt leaves for the end (DuckDB closes its file there) is run; the interpreter itself is not
-        # taken down, because that ends the threads of libraries which live in the parent.
-        atexit._run_exitfuncs()
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
-
-
-if __name__ == "__main__":
-    serve()
+def _start(folder: Path, address: Path) -> None:
+    log = folder / "dbt_server.log"
+    with log.open("w") as file:
+        process: subprocess.Popen[Any] = subprocess.Popen(
+            [sys.executable, str(SERVER), str(address), str(pytest_run.owner())],
+            stdin=subprocess.DEVNULL, stdout=file, stderr=file, start_new_session=True,
+            env={**os.environ, "PYTHONPATH": str(SOURCE)},
+        )  # fmt: skip
+    while not address.exists():
+        if process.poll() is not None:
+            raise RuntimeError(f"{SERVER.name} did not start:\n{log.read_text()}")
+        time.sleep(0.05)
+    # It ends with the pytest run, which may be longer than this process of it.
+    process.returncode = 0

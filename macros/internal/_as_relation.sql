@@ -25,12 +25,28 @@
     {% endfor %}
     {% set columns = none if inline else samespace._columns_of(relation) %}
     {% do info.update({'dimension': samespace._known_dimension(info.model_ids), 'columns': columns,
-                       'key_type': (columns or {}).get(info.key)}) %}
+                       'key_type': (columns or {}).get(info.key), 'vector_type': (columns or {}).get(info.embedding), 'recorded_rows': known.get('rows')}) %}
+    {% do info.update({'built': samespace._is_built(info, known)}) %}
     {{ return(info) }}
 {% endmacro %}
 
 
-{#- {key, text, embedding, model_ids, role} of an embedding relation, or {} where nothing is known about it. -#}
+{#-
+    Whether it is a table that samespace built, under its own name and columns: no view on it, and no part of it, which is
+    what --empty and --sample make of it.
+-#}
+{% macro _is_built(info, known) %}
+    {% if info.inline or not known.get('recorded') or not info.columns or info.sql != samespace._plain_name(info.relation) %}
+        {{ return(false) }}
+    {% endif %}
+    {% set there = adapter.get_relation(info.relation.database, info.relation.schema, info.relation.identifier) %}
+    {{ return(there is not none and there.type == 'table' and info.key == known.key and info.embedding == known.embedding
+              and info.model_id == 'model_id') }}
+{% endmacro %}
+
+
+{#- {key, text, embedding, model_ids, role} of an embedding relation, and {recorded, rows} where embedding_relations names it;
+    {} where nothing is known about it. -#}
 {% macro _known_facts(relation, title, inline) %}
     {% set node = samespace._embedding_node(relation, title, inline) %}
     {% set recorded = samespace._recorded_facts(relation, title, inline) %}
@@ -43,7 +59,8 @@
     {% for name in names %}{% do model_ids.append(samespace.model_id(name)) %}{% endfor %}
     {{ return({
         'key': config.key, 'text': config.text, 'embedding': 'embedding', 'role': config.role or 'document',
-        'model_ids': recorded.model_ids or model_ids,
+        'model_ids': recorded.model_ids or model_ids, 'rows': recorded.rows,
+        'recorded': recorded.recorded and samespace._is_node_of(node, relation, title, inline),
     }) }}
 {% endmacro %}
 
@@ -102,13 +119,14 @@
         {% do filters.append('database_name = ' ~ samespace.string_literal(relation.database or target.database)) %}
     {% endif %}
     {% set rows = run_query('select key_column, text_column, embedding_column, '
-        ~ samespace.text_list('model_ids') ~ ', role from ' ~ table ~ ' where ' ~ (filters | join(' and '))).rows %}
+        ~ samespace.text_list('model_ids') ~ ', role, rows from ' ~ table ~ ' where ' ~ (filters | join(' and '))).rows %}
     {% if not rows or rows | map('first') | unique | list | length > 1 %}
         {{ return({}) }}
     {% endif %}
     {#- A CTE says no schema: relations of that name may hold other models elsewhere, so none are claimed. -#}
     {% set model_ids = (rows[0][3] or '').split(',') | select | list if rows | length == 1 else [] %}
-    {{ return({'key': rows[0][0], 'text': rows[0][1], 'embedding': rows[0][2], 'model_ids': model_ids, 'role': rows[0][4]}) }}
+    {{ return({'key': rows[0][0], 'text': rows[0][1], 'embedding': rows[0][2], 'model_ids': model_ids, 'role': rows[0][4],
+              'recorded': not inline, 'rows': rows[0][5]}) }}
 {% endmacro %}
 
 

@@ -77,8 +77,9 @@ create or replace macro {{ samespace._own_table('similarity') }}(embedding_a, mo
         {% do parts.append(samespace._duckdb_quoted(part)) %}
     {% endfor %}
     {% set key, vector = samespace._duckdb_quoted(relation.key), samespace._duckdb_quoted(relation.embedding) %}
+    {#- A relation may get or lose its cells without an install. -#}
     {{ return('select ' ~ key ~ ' as __samespace_key, cast(' ~ key ~ ' as varchar) as __samespace_key_text, ' ~ vector
-        ~ ' as __samespace_vector, model_id as __samespace_model_id, * exclude (' ~ vector ~ ') from ' ~ (parts | join('.'))) }}
+        ~ " as __samespace_vector, model_id as __samespace_model_id, * exclude (" ~ vector ~ ") not similar to '__samespace_cell'" ~ ' from ' ~ (parts | join('.'))) }}
 {% endmacro %}
 
 

@@ -133,12 +133,6 @@ end
 {% endmacro %}
 
 
-{#- SQL of a primitive, with pgvector's type where it lives instead of where the search_path would find it. -#}
-{% macro _postgres_pinned(own, sql) %}
-    {{ return(sql | replace(' as vector)', ' as ' ~ own.vector ~ '.vector)')) }}
-{% endmacro %}
-
-
 {#- The refusal of §2 as plpgsql: `titles` and `ids` are two each, a title being SQL of a text. -#}
 {% macro _postgres_refusal(macro_sql, left_title, left_ids_sql, right_title, right_ids_sql) %}
     {% set sentence = samespace._different_spaces('<<left>>', ['%3$s'], right_title, ['%4$s']).replace('<<left>>', '%2$s') %}
@@ -173,7 +167,7 @@ begin
     if {{ own.vector }}.vector_norm(a) between 1e-15 and 1e15 and {{ own.vector }}.vector_norm(b) between 1e-15 and 1e15 then
         return 1 - (a operator({{ own.vector }}.<=>) b);
     end if;
-    return {{ samespace._postgres_pinned(own, samespace.cosine_similarity_exact('a', 'b')) }};
+    return {{ samespace.postgres__cosine_similarity_exact('a', 'b', 'vector', own.vector) }};
 end
 {%- endset %}
 {{ return({

@@ -103,11 +103,11 @@ end
     of ids that gave as many candidates as the answer has rows.
 -#}
 {% macro _postgres_nearest(own) %}
-{% set exact = samespace._postgres_pinned(dict(own, vector=own.vector_format), samespace.rounded(
-    samespace.cosine_similarity_exact('c.%1$I', '%2$L'))) %}
+{% set exact = samespace.rounded(samespace.postgres__cosine_similarity_exact('c.%1$I', 'c.__samespace_asked', none, own.vector_format)) %}
 {% set template %}
 with __samespace_candidates as (
-    (%3$s)
+    select u.*, %2$L::{{ own.vector_format }}.vector as __samespace_asked
+    from ((%3$s)) as u
 ),
 
 __samespace_scored as (
@@ -152,7 +152,7 @@ begin
     return format({{ samespace.string_literal(template) }},
         facts ->> 'vector', asked, array_to_string(parts, ') union all ('), {{ own.schema }}._key_order(facts, 's'),
         coalesce(threshold, -1), facts ->> 'key',
-        array[facts ->> 'vector', '__samespace_part', '__samespace_similarity', '__samespace_rank'],
+        array[facts ->> 'vector', '__samespace_part', '__samespace_asked', '__samespace_similarity', '__samespace_rank'],
         coalesce(amount + slack, {{ own.most }}), coalesce(amount, {{ own.most }}));
 end
 {%- endset %}

@@ -4,7 +4,6 @@
 -#}
 {% macro _postgres_duplicate_pairs(own) %}
 {% set both = samespace._declares_spaces() %}
-{% set places = dict(own, vector=own.vector_format) %}
 {% set template %}
 with __samespace_rows as materialized (
     select
@@ -33,7 +32,7 @@ __samespace_close as materialized (
 __samespace_pairs as (
     select
         c.*,
-        {{ samespace._postgres_pinned(places, samespace.rounded(samespace.cosine_similarity_exact('c.left_embedding', 'c.right_embedding'))) }}
+        {{ samespace.rounded(samespace.postgres__cosine_similarity_exact('c.left_embedding', 'c.right_embedding', 'vector', own.vector_format)) }}
             as similarity
     from __samespace_close as c
 )

@@ -23,15 +23,16 @@
         {% set spec = samespace._text_model(info, model) %}
         {# Before the text is embedded: a refused search loads and registers nothing. #}
         {{ samespace._check_space('search', info, held, spec.model_id) }}
-        {% set id, vector = spec.model_id, samespace._query_vector(spec.name, query, 'search') %}
+        {% set id, dimension, vector = spec.model_id, spec.dimension, samespace._query_vector(spec.name, query, 'search') %}
     {% else %}
         {% set id = samespace._id_of(model, 'search') %}
         {% set dimension = samespace._known_dimension([id]) or info.dimension %}
-        {% set vector = samespace.to_vector('(' ~ query_vector ~ ')', dimension) if dimension else '(' ~ query_vector ~ ')' %}
+        {% set bare = '(' ~ query_vector ~ ')' %}
+        {% set vector = samespace.to_vector(bare, dimension) if dimension else samespace._pgvector(bare) if samespace._is_pgvector(info.vector_type) else bare %}
     {% endif %}
     {% set missing = "samespace.search: the query vector is NULL, zero, or holds NaN or infinity" %}
     {{ return({
-        'id': id, 'id_sql': samespace.string_literal(id), 'others': none,
+        'id': id, 'id_sql': samespace.string_literal(id), 'others': none, 'type': 'vector' if samespace._is_pgvector(info.vector_type) else none,
         'sql': 'select\n        ' ~ vector ~ ' as embedding,\n        ' ~ samespace.string_literal(id) ~ ' as model_id',
         'problems': [['usable = 0', samespace.string_literal(missing)]],
     }) }}
@@ -41,28 +42,46 @@
 {#- The same for the row with a key. Keys compare as text, so 4711 and '4711' are one key. -#}
 {% macro _query_by_key(info, held, query_key, model) %}
     {% set literal = samespace.string_literal(query_key) %}
-    {% set id = samespace._id_of(model, 'search') if model is not none else none %}
-    {% if id is not none %}
-        {{ samespace._check_space('search', info, held, id) }}
+    {% set given = samespace._id_of(model, 'search') if model is not none else none %}
+    {% if given is not none %}
+        {{ samespace._check_space('search', info, held, given) }}
     {% else %}
         {{ samespace._ask_for_model(info, held.keys() | reject('none') | list or info.model_ids) }}
     {% endif %}
-    {% set is_key = 'cast(' ~ info.key_sql ~ ' as varchar) = ' ~ literal %}
+    {#- A literal is a filter, an id that only the row knows is a join. Rows cannot change before a statement that runs now. -#}
+    {% set id = held.keys() | first if given is none and held | length == 1 and samespace._runs_now() else given %}
+    {% set number = samespace._whole_number(info, query_key) %}
+    {% set is_key = info.key_sql ~ ' = ' ~ number if number else 'cast(' ~ info.key_sql ~ ' as varchar) = ' ~ literal %}
     {% set is_model = ' and ' ~ samespace.exact_text(info.model_id_sql) ~ ' = ' ~ samespace.string_literal(id) if id else '' %}
     {% set who = "samespace.search: '" ~ info.title ~ "' " %}
     {{ return({
         'id': id, 'id_sql': samespace.string_literal(id) if id else '(select max(model_id) from __samespace_query)',
-        'others': 'cast(r.' ~ info.key_sql ~ ' as varchar) <> ' ~ literal,
+        'type': info.vector_type, 'others': 'r.' ~ info.key_sql ~ ' <> ' ~ number if number else 'cast(r.' ~ info.key_sql ~ ' as varchar) <> ' ~ literal,
         'sql': 'select ' ~ info.embedding_sql ~ ' as embedding, ' ~ info.model_id_sql ~ ' as model_id from ' ~ info.sql
             ~ ' where ' ~ is_key ~ is_model,
         'problems': [
             ['held > 0 and vectors = 0', samespace.string_literal(who ~ 'has no row with ' ~ info.key ~ ' = ' ~ query_key
-                ~ (' and model_id ' ~ id if id else ''))],
+                ~ (' and model_id ' ~ given if given else ''))],
             ['vectors > 1', samespace.string_literal(who ~ 'holds several vectors for ' ~ info.key ~ ' = ' ~ query_key
                 ~ '. Pass model=<the model to compare under>.')],
             ['vectors = 1 and usable = 0', samespace.string_literal(who ~ 'has no usable vector for ' ~ info.key ~ ' = ' ~ query_key)],
         ],
     }) }}
+{% endmacro %}
+
+
+{#- Whether the statement being rendered is run at once, by dbt: a view is run later, by anybody. -#}
+{% macro _runs_now() %}
+    {% set materialized = (model | default({})).get('config', {}).get('materialized') %}
+    {{ return(flags.WHICH == 'show' or (flags.WHICH in ['run', 'build', 'retry'] and materialized in ['table', 'incremental'])) }}
+{% endmacro %}
+
+
+{#- The key as SQL of a number where the column holds whole numbers and the text is how one is written; else none. The same
+    comparison without a cast of every row, and an index on the key serves it. -#}
+{% macro _whole_number(info, query_key) %}
+    {% set whole = info.key_type in ['smallint', 'integer', 'bigint', 'int', 'int2', 'int4', 'int8'] %}
+    {{ return(query_key | string if whole and modules.re.match('^(0|-?[1-9][0-9]{0,17})$', query_key | string) else none) }}
 {% endmacro %}
 
 

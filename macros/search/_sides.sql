@@ -20,6 +20,10 @@
         {{ return(held) }}
     {% endif %}
     {{ samespace._check_relation_columns(macro, info, info.columns | map('lower') | list, added) }}
+    {% set counted = samespace.recorded_counts(info) %}
+    {% if counted is not none %}
+        {{ return(counted) }}
+    {% endif %}
     {% for row in run_query('select ' ~ info.model_id_sql ~ ', count(*) from ' ~ info.sql ~ ' group by 1 order by '
         ~ samespace.sort_key(info.model_id_sql, 'text')).rows %}
         {% do held.update({row[0]: row[1] | int}) %}
@@ -70,7 +74,7 @@
 
 
 {% macro _say_no_key(macro, info) %}
-    {% if execute and flags.WHICH in ['run', 'build', 'retry'] and not info.inline and not flags.EMPTY and load_relation(info.relation) is not none %}
+    {% if execute and flags.WHICH in ['run', 'build', 'retry'] and not info.inline and not info.built and not flags.EMPTY and load_relation(info.relation) is not none %}
         {% set rows = run_query('select count(*) from ' ~ info.sql ~ ' where ' ~ info.key_sql ~ ' is null').rows[0][0] %}
         {% if rows %}
             {{ samespace._say(macro, "'" ~ info.title ~ "': rows left out: " ~ rows ~ ' without a key (' ~ info.key ~ ' is NULL)') }}

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import dbt_ahead
 import pytest
 from databases import execute, server
 
@@ -46,6 +47,12 @@ def close_logs(name: str) -> None:
     for handler in logging.getLogger(name).handlers:
         if isinstance(handler, logging.FileHandler):
             handler.close()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def dbt_in_this_process_is_quicker() -> None:
+    dbt_ahead.write_json_at_once()
+    dbt_ahead.look_for_secrets_once()
 
 
 @pytest.fixture(scope="session")

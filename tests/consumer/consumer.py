@@ -12,6 +12,7 @@ from typing import Any
 
 import databases
 import yaml
+from dbt_process import run_dbt
 
 HERE = Path(__file__).resolve().parent
 REPO = HERE.parents[1]
@@ -49,8 +50,13 @@ class Copy:
             **{f"SAMESPACE_PG_{name.upper()}": str(self.output[name]) for name in fields},
         }
 
-    def dbt(self, *arguments: str, timeout: int = 600) -> subprocess.CompletedProcess[str]:
-        """One dbt command in the copy; its output and error output are both in ``stdout``."""
+    def dbt(
+        self, *arguments: str, timeout: int = 600, fresh: bool = False
+    ) -> subprocess.CompletedProcess[str]:
+        """One dbt command in the copy; its output and error output are both in ``stdout``.
+
+        ``fresh``: in a new interpreter, for tests of what dbt warns of while it parses the package.
+        """
         environment = {
             **os.environ, "DBT_PROFILES_DIR": str(self.root), "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
             "HF_HUB_OFFLINE": "1", **self.environment,
@@ -58,6 +64,9 @@ class Copy:
         environment.pop("PYTHONPATH", None)
         if self.python_path:
             environment["PYTHONPATH"] = self.python_path
+        if self.python == sys.executable and not fresh:
+            code, printed = run_dbt(["--no-use-colors", *arguments], self.root, environment, timeout)
+            return subprocess.CompletedProcess(["dbt", *arguments], code, printed)
         return subprocess.run(
             [self.python, "-c", DBT, "--no-use-colors", *arguments], cwd=self.root, timeout=timeout,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, env=environment,

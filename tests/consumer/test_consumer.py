@@ -12,6 +12,7 @@ from targets import DUCKDB, Target
 OPERATIONS = {
     "samespace.install": [],
     "samespace.prune_cache": ["--args", "{days: 0, apply: true}"],
+    "samespace.store_uncompressed": [],
 }
 
 # Models that call embed(), embed_columns() or similarity() of what they return.
@@ -65,12 +66,15 @@ def test_ids_are_derived_alike_everywhere(built: Copy) -> None:
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_operation_runs(built: Copy, operation: str) -> None:
     done = built.dbt("run-operation", operation, *OPERATIONS[operation])
-    assert done.returncode == 0, done.stdout
+    if operation == "samespace.store_uncompressed" and built.output["type"] != DUCKDB.name:
+        assert "stores vectors as they are, so there is nothing to do here" in done.stdout
+    else:
+        assert done.returncode == 0, done.stdout
 
 
 def test_commands_that_do_not_build_need_no_table(tmp_path) -> None:
     """Parsing, listing and compiling a project whose database is empty loads and asks nothing."""
     project = copy_consumer(tmp_path / "empty")
     project.install(LOCAL)
-    listed = project.dbt("--warn-error", "--quiet", "ls")
+    listed = project.dbt("--warn-error", "--quiet", "ls", fresh=True)
     assert listed.returncode == 0, listed.stdout

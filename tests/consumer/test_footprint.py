@@ -36,7 +36,7 @@ RESOURCES = ["nodes", "sources", "exposures", "metrics", "groups", "selectors", 
 def footprint(project: Copy) -> dict[str, Any]:
     """What dbt knows of the project: listed resources, everything in the manifest but macros, warnings."""
     strict = ["--warn-error", "--show-all-deprecations", "--no-partial-parse"]
-    done = project.dbt(*strict, "ls", "--output", "name")
+    done = project.dbt(*strict, "ls", "--output", "name", fresh=True)
     assert done.returncode == 0, done.stdout
     manifest = json.loads((project.root / "target" / "manifest.json").read_text())
     # dbt keeps the data tests of a disabled model in the manifest, disabled as well: never listed, never run.

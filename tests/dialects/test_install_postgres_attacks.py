@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import time
-from pathlib import Path
 from typing import Any
 
 import databases
 import psycopg2
 import pytest
+from dbt_process import Dbt
 from harness import HASHING, DbtProject
 from samespace.io._schema import RELATIONS, TABLES
 from targets import PGVECTOR
@@ -216,18 +214,17 @@ def test_a_role_that_only_reads(project) -> None:
 def test_installs_wait_for_each_other(project) -> None:
     """And a view over a function outlives its replacement."""
     project.query(f"create view main.uses as select * from {HOUSE}.search_by_key('notes', '1')")
-    command = [str(Path(sys.executable).with_name("dbt")), "run-operation", "samespace.install"]
     waiting = "select count(*) from pg_locks where locktype = 'advisory' and not granted"
     with databases.connected(project.output) as connection, connection.cursor() as cursor:
         connection.autocommit = False
         cursor.execute("select pg_advisory_xact_lock(hashtextextended('samespace: install', 0))")
-        with subprocess.Popen(command, cwd=project.root, env=project.environment()) as process:
-            deadline = time.monotonic() + 200
-            while not project.query(waiting)[0][0] and time.monotonic() < deadline:
-                time.sleep(0.2)
-                assert process.poll() is None
-            connection.rollback()
-            assert process.wait(200) == 0
+        process = Dbt(["run-operation", "samespace.install"], project.root, project.environment())
+        deadline = time.monotonic() + 200
+        while not project.query(waiting)[0][0] and time.monotonic() < deadline:
+            time.sleep(0.2)
+            assert process.poll() is None, process.printed()
+        connection.rollback()
+        assert process.wait(200) == 0, process.printed()
     assert len(project.query("select * from main.uses")) == 10
 
 

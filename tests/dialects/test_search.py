@@ -151,6 +151,21 @@ def test_stale_view_is_loud(project) -> None:
         assert sentence in refusal(project, sql)
 
 
+def test_a_view_by_key_leaves_out_what_has_left_the_space(project) -> None:
+    store(project, "parted", [1, 2, 3, 4], VECTORS[:4], [FIRST] * 4)
+    project.write("models/parted.yml", sources("parted").replace("raw", "parting"))
+    project.write(
+        "models/in_parted.sql",
+        call("parted", "query_key=1").replace("'raw'", "'parting'").replace("table", "view", 1),
+    )
+    assert project.dbt("run", "--select", "in_parted").ok
+    assert sorted(project.query("select id from in_parted")) == [(2,), (3,), (4,)]
+    project.query(f"update parted set model_id = case id when 4 then '{SECOND}' end where id > 2")
+    assert project.query("select id, model_id from in_parted") == [(2, FIRST)]
+    project.query("update parted set model_id = null where id = 1")
+    assert "They are different spaces" in refusal(project, "select * from in_parted")
+
+
 REFUSED = {
     "two_queries": ("query='x', query_key=1", "got 2 queries; expected exactly one of query=<text>"),
     "no_query": ("k=3", "got 0 queries; expected exactly one of"),

@@ -129,9 +129,10 @@ def test_options_have_limits(project) -> None:
     found = logged(lines, "PROBLEM")
     assert [len(problems) for problems in found] == [1] * len(wrong) + [0] * len(right)
     assert found[0] == [
-        "index is true; expected hnsw, none, or {type: hnsw, m: 16, ef_construction: 64, build: auto}"
+        "index is true; expected hnsw, ivf, none, {type: hnsw, m: 16, ef_construction: 64, build: auto}, "
+        "or {type: ivf, cells: auto, recall: 0.95, probes: auto, build: auto}"
     ]
-    assert found[3] == ["index.type is null; expected hnsw or none"]
+    assert found[3] == ["index.type is null; expected hnsw, ivf or none"]
     assert found[6] == ["index.ef_construction is 64; expected at least 2 * m = 80"]
     assert logged(lines, "OPTIONS") == [{"type": "hnsw", "m": 48, "ef_construction": 96, "build": "auto"}]
     # A build that found too little shared memory for its workers went on without them.
@@ -178,7 +179,7 @@ def test_through_the_materialization(project) -> None:
     assert f"Index Scan using {name} on notes" in plan(project, "by_text")
     assert project.query("select id from by_text where rank = 1") == [(7,)]
     assert "samespace.embedding: index of notes for hash64@" in project.first_output
-    assert ": 1,500 rows in " in project.first_output
+    assert ": 3,000 rows in " in project.first_output
     outcome = project.dbt("run", "--select", "notes", "--full-refresh")
     assert outcome.ok, outcome.output
     [rebuilt] = indexes(project, "notes")

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import catalog
+from dbt_process import Dbt
 from harness import DbtProject
 
 EMBEDDED = "{{ config(materialized='embedding', model='slow', key='id', text='body') }}\n"
@@ -26,20 +24,11 @@ class Slow:
     project: DbtProject
     env: dict[str, str]
     log: Path
-    running: list[subprocess.Popen[str]] = field(default_factory=list)
+    running: list[Dbt] = field(default_factory=list)
 
-    def start(self, *arguments: str, **env: str) -> subprocess.Popen[str]:
-        dbt = str(Path(sys.executable).with_name("dbt"))
-        process = subprocess.Popen(
-            [dbt, "--no-use-colors", *arguments],
-            cwd=self.project.root,
-            text=True,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            env={**self.project.environment(), **self.env, **env},
-            # A shell that starts the tests in the background has SIGINT ignored, and children inherit that.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509
-        )
+    def start(self, *arguments: str, **env: str) -> Dbt:
+        env = {**self.project.environment(), **self.env, **env}
+        process = Dbt(["--no-use-colors", *arguments], self.project.root, env)
         self.running.append(process)
         return process
 
@@ -81,7 +70,7 @@ class Slow:
         return [by_hash[content_hash] for content_hash in kept if content_hash in by_hash]
 
 
-def wait_for(condition: Callable[[], bool], process: subprocess.Popen[str], seconds: float = 60) -> None:
+def wait_for(condition: Callable[[], bool], process: Dbt, seconds: float = 60) -> None:
     """Until something is true of a process that is still running."""
     end = time.monotonic() + seconds
     while not condition():

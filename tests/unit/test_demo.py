@@ -1,19 +1,15 @@
-"""The demo as `make demo` runs it, on its own tickets and on a file; each twice, on every target."""
+"""The demo as `make demo` runs it on its own tickets, twice, on every target."""
 
 from __future__ import annotations
 
-import csv
-import os
 import re
-import subprocess
-import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
 import duckdb
 import pytest
+from demo_process import Demo, outside, starter
 from harness import REPO
 from samespace.demo.places import TARGETS
 from samespace.demo.tables import WIDTH
@@ -21,34 +17,16 @@ from samespace.demo.tables import WIDTH
 pytestmark = [pytest.mark.slow, pytest.mark.real_model]
 README = (REPO / "README.md").read_text(encoding="utf-8")
 
-Demo = Callable[..., subprocess.CompletedProcess[str]]
-
 
 @pytest.fixture(scope="module")
 def folder() -> Iterator[Path]:
-    """Not below pytest's own folder: each pytest that starts closes that to other accounts, and for root
-    PostgreSQL runs under another one."""
-    with tempfile.TemporaryDirectory(prefix="samespace-demo-") as made:
-        yield Path(made)
+    with outside() as made:
+        yield made
 
 
 @pytest.fixture(scope="module")
 def start(folder: Path) -> Demo:
-    """Run the demo with its database, target and logs in a folder of this test."""
-    environment = {
-        **os.environ, "SAMESPACE_DUCKDB_PATH": str(folder / "demo.duckdb"),
-        "SAMESPACE_POSTGRES_PATH": str(folder / "postgres"),
-        "DBT_TARGET_PATH": str(folder / "target"), "DBT_LOG_PATH": str(folder / "logs"),
-        "PYTHONPATH": str(REPO / "python"), "PYTHONIOENCODING": "utf-8",
-    }  # fmt: skip
-
-    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, *arguments], cwd=REPO, env=environment,
-            capture_output=True, text=True, encoding="utf-8", timeout=600, check=False,
-        )  # fmt: skip
-
-    return run
+    return starter(folder)
 
 
 @pytest.fixture(scope="module", params=TARGETS)
@@ -132,24 +110,3 @@ def test_the_second_run_embeds_nothing(first: str, demo: Demo) -> None:
     done = demo()
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Nothing new: all 562 vectors" in done.stdout
-
-
-def test_a_file_of_the_user(demo: Demo, folder: Path) -> None:
-    with (REPO / "seeds" / "demo" / "support_tickets.csv").open(encoding="utf-8", newline="") as handle:
-        tickets = list(csv.DictReader(handle))[:80]
-    file = folder / "my tickets.csv"
-    with file.open("w", encoding="utf-8", newline="") as handle:
-        writer = csv.writer(handle)
-        writer.writerow(["Ticket", "Message"])
-        writer.writerows([f"T-{ticket['ticket_id']}", ticket["body"]] for ticket in tickets)
-        writer.writerow(["T-x", "a text with {{ braces }}, 'quotes' and \"more\" 漢字 🙂"])
-    wish = ["--csv", str(file), "--key", "ticket", "--text", "message", "--folder", str(folder)]
-    done = demo(*wish)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "81 rows" in done.stdout
-    assert "3  Clusters: k = 6," in done.stdout
-    assert done.stdout.count("rank  similarity  Ticket") == 3
-    asked = demo(*wish, "--query", "I can't sign in", "--query", "where is my parcel?")
-    assert asked.returncode == 0, asked.stdout + asked.stderr
-    assert '"I can\'t sign in"' in asked.stdout
-    assert "Nothing new" in asked.stdout
