@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import weakref
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -30,9 +31,12 @@ class Dbt:
 
     def __init__(self, arguments: list[str], cwd: Path, env: dict[str, str]) -> None:
         self.args = ["dbt", *arguments]
-        self._output = tempfile.NamedTemporaryFile(prefix="dbt-", suffix=".log")  # noqa: SIM115
+        handle, name = tempfile.mkstemp(prefix="dbt-", suffix=".log")
+        os.close(handle)
+        self._output = Path(name)
+        weakref.finalize(self, self._output.unlink, missing_ok=True)
         self._connection = _connected()
-        call = {"arguments": arguments, "cwd": str(cwd), "env": env, "output": self._output.name}
+        call = {"arguments": arguments, "cwd": str(cwd), "env": env, "output": name}
         self._connection.sendall((json.dumps(call) + "\n").encode())
         # Not buffered: what has been read ahead would be invisible to select.
         self._answers = self._connection.makefile("rb", buffering=0)
@@ -61,7 +65,7 @@ class Dbt:
         return self.printed(), None
 
     def printed(self) -> str:
-        return Path(self._output.name).read_text(errors="replace")
+        return self._output.read_text(errors="replace")
 
     def send_signal(self, number: int) -> None:
         if self.poll() is None:
