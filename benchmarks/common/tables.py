@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 
@@ -12,6 +13,9 @@ def significant(number: float) -> str:
     for limit, digits in ((10, 1), (1, 2)):
         if abs(number) >= limit:
             return f"{number:.{digits}f}"
+    # Of a cosine near 1 the distance from 1 is what matters.
+    if 0.999 <= number < 1:
+        return f"{math.floor(number * 1e6) / 1e6:.6f}"
     return f"{number:.3g}"
 
 
