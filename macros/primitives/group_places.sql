@@ -24,18 +24,7 @@ __samespace_open as (
     from (select earlier as place from {{ edges }} union select later as place from {{ edges }}) as touched
     union all
     (
-        with waiting as (
-            select distinct edge.later as place
-            from {{ edges }} as edge
-            inner join __samespace_open as earlier on earlier.place = edge.earlier
-            inner join __samespace_open as later on later.place = edge.later
-        ),
-        covered as (
-            select edge.later as place
-            from {{ edges }} as edge
-            inner join __samespace_open as earlier on earlier.place = edge.earlier
-            where edge.earlier not in (select place from waiting)
-        )
+        with {{ samespace._waiting_places(edges, '__samespace_open') }}
         select
             waiting.place,
             (select max(round) from __samespace_open) + 1 as round
@@ -65,18 +54,7 @@ __samespace_rounds as (
         with still_open as (
             select unnest(last_round.places) as place
         ),
-        waiting as (
-            select distinct edge.later as place
-            from {{ edges }} as edge
-            inner join still_open as earlier on earlier.place = edge.earlier
-            inner join still_open as later on later.place = edge.later
-        ),
-        covered as (
-            select edge.later as place
-            from {{ edges }} as edge
-            inner join still_open as earlier on earlier.place = edge.earlier
-            where edge.earlier not in (select place from waiting)
-        )
+        {{ samespace._waiting_places(edges, 'still_open') }}
         select array_agg(waiting.place) as places
         from waiting
         where waiting.place not in (select place from covered)
@@ -92,6 +70,27 @@ __samespace_open as (
 )
 {%- endset %}
 {{ return(rounds ~ ',\n\n' ~ samespace._heads_by_round(edges) if linkage == 'canonical' else samespace._heads_by_reach(edges)) }}
+{% endmacro %}
+
+
+{#- CTEs of one round: `waiting`, the open places that an open earlier one leads to, and `covered`, those that a canonical one
+    leads to. `still_open` is a table of the open places. -#}
+{% macro _waiting_places(edges, still_open) %}
+{% set sql %}
+waiting as (
+            select distinct edge.later as place
+            from {{ edges }} as edge
+            inner join {{ still_open }} as earlier on earlier.place = edge.earlier
+            inner join {{ still_open }} as later on later.place = edge.later
+        ),
+        covered as (
+            select edge.later as place
+            from {{ edges }} as edge
+            inner join {{ still_open }} as earlier on earlier.place = edge.earlier
+            where edge.earlier not in (select place from waiting)
+        )
+{%- endset %}
+{{ return(sql) }}
 {% endmacro %}
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from samespace.demo import own_file, places, tickets
 from samespace.demo.own_file import Wish
+from samespace.demo.screen import complain
 from samespace.errors import SamespaceError
 
 
@@ -25,10 +26,10 @@ def main(arguments: list[str] | None = None) -> int:
         else:
             tickets.run(chosen.target)
     except SamespaceError as error:
-        print(f"\n{error}", file=sys.stderr)
+        complain(str(error))
         return 1
     except KeyboardInterrupt:
-        print("\nStopped. What is embedded is kept; the next run goes on from there.", file=sys.stderr)
+        complain("Stopped. What is embedded is kept; the next run goes on from there.")
         return 130
     return 0
 

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from samespace.demo.places import DATABASE, PostgresSchema, environment, postgres_folder
-from samespace.demo.screen import say
+from samespace.demo.screen import complain, say
 from samespace.demo.server import running
 from samespace.errors import SamespaceError
 
@@ -31,10 +31,10 @@ def main(command: list[str]) -> int:
             found = {**environment(server), "PATH": os.pathsep.join(filter(None, own))}
             return subprocess.run(chosen, env={**os.environ, **found}, check=False).returncode
     except SamespaceError as error:
-        print(f"\n{error}", file=sys.stderr)
+        complain(str(error))
         return 1
     except FileNotFoundError as error:
-        print(f"\nThere is no program {error.filename}.", file=sys.stderr)
+        complain(f"There is no program {error.filename}.")
         return 1
     except KeyboardInterrupt:
         return 130

@@ -19,7 +19,17 @@ _PAUSE = 30.0
 
 def say(line: str = "") -> None:
     """One line, at once: a long run must not look like a dead one."""
-    print((_CLEAR if sys.stdout.isatty() else "") + line, flush=True)
+    _write((_CLEAR if sys.stdout.isatty() else "") + line + "\n")
+
+
+def complain(line: str) -> None:
+    """A sentence about what went wrong, apart from the story."""
+    sys.stderr.write(f"\n{line}\n")
+
+
+def _write(text: str) -> None:
+    sys.stdout.write(text)
+    sys.stdout.flush()
 
 
 class Progress:
@@ -30,10 +40,10 @@ class Progress:
 
     def __call__(self, line: str) -> None:
         if sys.stdout.isatty():
-            print(_CLEAR + shorten(line, WIDTH - 1), end="", flush=True)
+            _write(_CLEAR + shorten(line, WIDTH - 1))
         elif time.monotonic() >= self._next:
             self._next = time.monotonic() + _PAUSE
-            print(line, flush=True)
+            _write(line + "\n")
 
 
 def section(title: str, lines: Iterable[str]) -> None:

@@ -19,7 +19,8 @@ def main(commands: list[list[str]]) -> int:
     for command in commands:
         done = dbtRunner().invoke(["--log-format", "json", "--log-level", "info", *command])
         error = str(done.exception) if done.exception else ""
-        print(json.dumps({END: {"ok": bool(done.success), "error": error}}), flush=True)
+        sys.stdout.write(json.dumps({END: {"ok": bool(done.success), "error": error}}) + "\n")
+        sys.stdout.flush()
         if not done.success and command[0] != "show":
             return 1
     return 0

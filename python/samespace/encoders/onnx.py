@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from samespace.encoders._locations import model_source, one_file, part_path
-from samespace.encoders._tokens import Tokens, counts, load_tokenizer
-from samespace.encoders._values import batch_size, checked_values, dimension_error, finished, length_batches
-from samespace.encoders._vendor import cpu_threads, quiet, vendor
-from samespace.encoders.base import Encoder, TokenCounts
+from samespace.encoders._token_encoder import TokenEncoder
+from samespace.encoders._tokens import Tokens, load_tokenizer
+from samespace.encoders._values import batch_size, dimension_error, length_batches
+from samespace.encoders._vendor import cpu_threads, vendor
 from samespace.errors import EncoderError
-from samespace.spec import ModelSpec, Role
+from samespace.spec import ModelSpec
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,7 +29,7 @@ _ROWS, _CELLS = 32, 4_096
 _FATAL_ONLY = 4
 
 
-class OnnxEncoder(Encoder):
+class OnnxEncoder(TokenEncoder):
     """Tokens in, a vector per text out: pooled here, or taken as the graph pooled it (``pooling: none``)."""
 
     engine = "onnxruntime"
@@ -90,28 +90,16 @@ class OnnxEncoder(Encoder):
             )
         return fitting[0]
 
-    def encode(self, values: Sequence[str], role: Role = "document") -> NDArray[np.float32]:
-        return self.encode_counted(values, role)[0]
-
-    def token_counts(self, values: Sequence[str], role: Role = "document") -> TokenCounts:
-        texts = checked_values(values, self.spec)
-        return counts([len(row) for row in self._tokens.whole(texts, role)], self._window)
-
-    def encode_counted(
-        self, values: Sequence[str], role: Role = "document"
-    ) -> tuple[NDArray[np.float32], TokenCounts]:
+    def _forward(self, rows: Sequence[list[int]]) -> NDArray[np.float32]:
         import numpy as np
 
-        quiet()
-        texts = checked_values(values, self.spec)
-        ids, lengths = self._tokens.cut(texts, role, self._window)
-        rows = np.zeros((len(ids), self.spec.dimension), dtype=np.float32)
-        for batch in length_batches([len(row) for row in ids], batch_size(self.spec, _ROWS), _CELLS):
-            rows[batch] = self._forward([ids[index] for index in batch])
-        return finished(rows, len(ids), self.spec), counts(lengths, self._window)
+        out = np.zeros((len(rows), self.spec.dimension), dtype=np.float32)
+        for batch in length_batches([len(row) for row in rows], batch_size(self.spec, _ROWS), _CELLS):
+            out[batch] = self._batch([rows[index] for index in batch])
+        return out
 
-    def _forward(self, batch: Sequence[list[int]]) -> NDArray[np.float32]:
-        """Pooled vectors, float32 [len(batch), dimension], not normalised. The seam for faster engines."""
+    def _batch(self, batch: Sequence[list[int]]) -> NDArray[np.float32]:
+        """Pooled vectors, float32 [len(batch), dimension], not normalised."""
         feed, mask = _padded(batch, self._inputs)
         try:
             (output,) = self._session.run([self._output], feed)

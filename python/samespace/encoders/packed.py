@@ -11,21 +11,19 @@ from typing import TYPE_CHECKING, Any
 from samespace.encoders._bert import Bert, NotPlainError
 from samespace.encoders._packing import packed
 from samespace.encoders._precision import fast_precision
-from samespace.encoders._tokens import Tokens, counts, load_tokenizer
+from samespace.encoders._token_encoder import TokenEncoder
+from samespace.encoders._tokens import Tokens, load_tokenizer
 from samespace.encoders._transformer import Transformer
 from samespace.encoders._values import (
     batch_size,
-    checked_values,
     dimension_error,
-    finished,
     prompt_notes,
     unit_rows,
     window_error,
 )
-from samespace.encoders._vendor import cpu_threads, quiet, vendor
-from samespace.encoders.base import Encoder, TokenCounts
+from samespace.encoders._vendor import cpu_threads, vendor
 from samespace.errors import EncoderError
-from samespace.spec import ModelSpec, Role
+from samespace.spec import ModelSpec
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,7 +34,7 @@ _EXTRA = "packed"
 _TOKENS_PER_TEXT = 64
 
 
-class PackedEncoder(Encoder):
+class PackedEncoder(TokenEncoder):
     """The model of a sentence-transformers folder, with the same vectors, without that library.
 
     fp32 gives its vectors to 1e-5. bf16 (``runtime.precision``) is taken where the processor has the units,
@@ -97,23 +95,7 @@ class PackedEncoder(Encoder):
             self._model = self._load()
         return True
 
-    def encode(self, values: Sequence[str], role: Role = "document") -> NDArray[np.float32]:
-        return self.encode_counted(values, role)[0]
-
-    def token_counts(self, values: Sequence[str], role: Role = "document") -> TokenCounts:
-        texts = checked_values(values, self.spec)
-        return counts([len(row) for row in self._tokens.whole(texts, role)], self._window)
-
-    def encode_counted(
-        self, values: Sequence[str], role: Role = "document"
-    ) -> tuple[NDArray[np.float32], TokenCounts]:
-        quiet()
-        texts = checked_values(values, self.spec)
-        rows, lengths = self._tokens.cut(texts, role, self._window)
-        return finished(self._forward(rows), len(texts), self.spec), counts(lengths, self._window)
-
-    def _forward(self, rows: Sequence[Sequence[int]]) -> NDArray[np.float32]:
-        """Vectors of texts given as token ids, float32 [n, width], before truncation."""
+    def _forward(self, rows: Sequence[list[int]]) -> NDArray[np.float32]:
         import numpy as np
 
         width = len(self._dense[-1][0]) if self._dense else self._bert.width
