@@ -22,7 +22,7 @@ from common.report import RESULTS, goal_table
 HERE = Path(__file__).resolve().parent
 # No network and no window is part of what is compared.
 QUIET = {
-    "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false", "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+    "HF_HUB_OFFLINE": "1", "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
     "DO_NOT_TRACK": "1", "MPLBACKEND": "agg",
 }  # fmt: skip
 

@@ -6,7 +6,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 import numpy as np
-from samespace._job import Coverage, Encoded
+from samespace._job import Coverage, Encoded, Page
 from samespace.encoders import Encoder
 from samespace.encoders.base import TokenCounts
 from samespace.pump import Job
@@ -47,12 +47,6 @@ class Toy(Encoder):
     def token_counts(self, values, role="document"):
         tokens = np.array([len(value) for value in values], dtype=np.int32)
         return TokenCounts(tokens, tokens > 8, 8)
-
-
-@dataclass
-class Page:
-    hashes: list[str]
-    texts: list[str]
 
 
 @dataclass

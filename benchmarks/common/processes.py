@@ -30,7 +30,7 @@ def environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
     """This one, with the package of this checkout first, offline and quiet."""
     return {
         **os.environ, "PYTHONPATH": str(REPO / "python"), "HF_HUB_OFFLINE": "1", "DO_NOT_TRACK": "1",
-        "DBT_SEND_ANONYMOUS_USAGE_STATS": "false", "TOKENIZERS_PARALLELISM": "false", **(more or {}),
+        "DBT_SEND_ANONYMOUS_USAGE_STATS": "false", **(more or {}),
     }  # fmt: skip
 
 

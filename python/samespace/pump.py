@@ -103,7 +103,7 @@ class _Fill:
         progress = Progress(f"{job.title}: {self.spec.model_id}", pending, length, self.log)
         with store.writing():
             for number in range(1, store.pages() + 1):
-                self.page(store.page(number), cache, encoder, progress)
+                self.page(store.page(number).in_laps(), cache, encoder, progress)
         return pending, encoder
 
     def prove(self, kept: Sequence[tuple[str, list[float]]], encoder: Encoder) -> None:

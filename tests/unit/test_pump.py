@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from pump_parts import JOB, Held, Store, Toy
 from samespace import pump
+from samespace._job import Page
 from samespace._pace import Pace
 from samespace.errors import CanaryError, EncoderError, TransientEncoderError
 from samespace.pump import fill
@@ -42,6 +43,18 @@ def test_calls_grow_to_whole_pages_and_each_is_written() -> None:
     assert [len(call) for call in encoder.calls] == store.writes
     assert store.writes[0] == Pace.FIRST
     assert store.writes[-1] == 1000
+
+
+@pytest.mark.parametrize("count", [0, 1, 1535, 1536, 16_384])
+def test_laps_hold_every_text_once_and_all_lengths_each(count) -> None:
+    longest_first = [f"{number:05d}" for number in range(count)]
+    page = Page(longest_first, longest_first).in_laps()
+    assert page.hashes == page.texts
+    assert sorted(page.texts) == longest_first
+    starts = [place for place in range(1, count) if page.texts[place] < page.texts[place - 1]]
+    assert len(starts) == max(1, round(count / 1024)) - 1
+    for start in starts:
+        assert page.texts[start] <= f"{len(starts):05d}"
 
 
 def test_pace_follows_the_clock() -> None:
