@@ -1,13 +1,12 @@
 {#- Build one partial HNSW index and say what it took. -#}
 {% macro _build_hnsw(relation, spec, index, vector, prefix, rows) %}
     {% set began = modules.datetime.datetime.now() %}
-    {% set before = samespace._give_memory(relation, spec, index, vector, rows) %}
+    {% set memory = samespace._build_memory(relation, spec, index, vector, rows) %}
     {% set oid = run_query('select ' ~ samespace._table_oid(relation)).rows[0][0] | int %}
     {% set create = 'create index ' ~ samespace._quote(prefix ~ oid) ~ ' on ' ~ relation ~ ' using hnsw (' ~ vector.sql ~ ' '
         ~ vector.operators ~ ') with (m = ' ~ index.m ~ ', ef_construction = ' ~ index.ef_construction ~ ') where model_id = '
         ~ samespace.string_literal(spec.model_id) %}
-    {% call statement('samespace_index') %}{{ samespace._without_workers(create) }}{% endcall %}
-    {% do run_query("select set_config('maintenance_work_mem', " ~ samespace.string_literal(before) ~ ', true)') %}
+    {% call statement('samespace_index') %}{{ samespace._without_workers(create, memory) }}{% endcall %}
     {% set seconds = (modules.datetime.datetime.now() - began).total_seconds() %}
     {% do samespace._say('embedding', 'index of ' ~ relation.identifier ~ ' for ' ~ spec.model_id ~ ': ' ~ '{:,}'.format(rows) ~ ' rows in '
         ~ '{:.1f}'.format(seconds) ~ ' s (hnsw, m ' ~ index.m ~ ', ef_construction ' ~ index.ef_construction
@@ -17,23 +16,22 @@
 
 
 {#-
-    Let this transaction use as much memory as the graph needs: beyond it a build takes several times as long. At most what
+    The setting of memory for a build: as much as the graph needs, beyond which it takes several times as long. At most what
     the server keeps for its own cache (as a rule a quarter of its memory), 512 MB, or what the role is allowed anyway,
-    whichever is most. Returns the setting as it was. https://github.com/pgvector/pgvector#index-build-time
+    whichever is most. https://github.com/pgvector/pgvector#index-build-time
 -#}
-{% macro _give_memory(relation, spec, index, vector, rows) %}
-    {% set row = run_query("select current_setting('maintenance_work_mem'), pg_size_bytes(current_setting('maintenance_work_mem')), "
+{% macro _build_memory(relation, spec, index, vector, rows) %}
+    {% set row = run_query("select pg_size_bytes(current_setting('maintenance_work_mem')), "
         ~ "pg_size_bytes(current_setting('shared_buffers'))").rows[0] %}
     {% set needed = samespace._graph_bytes(spec.dimension, index.m, vector.operators, rows) %}
-    {% set most = [row[1] | int, row[2] | int, 512 * 1024 * 1024] | max %}
-    {% set given = [row[1] | int, [needed, most] | min] | max %}
+    {% set most = [row[0] | int, row[1] | int, 512 * 1024 * 1024] | max %}
+    {% set given = [row[0] | int, [needed, most] | min] | max %}
     {% if needed > most %}
         {% do samespace._say('embedding', 'the index of ' ~ relation.identifier ~ ' for ' ~ spec.model_id ~ ' needs about '
             ~ '{:,}'.format(needed // 1048576) ~ ' MB to build fast and gets ' ~ '{:,}'.format(given // 1048576)
             ~ ': it takes longer. Raise maintenance_work_mem of the role that builds.') %}
     {% endif %}
-    {% do run_query("select set_config('maintenance_work_mem', '" ~ given // 1024 ~ "kB', true)") %}
-    {{ return(row[0]) }}
+    {{ return(given // 1024 ~ 'kB') }}
 {% endmacro %}
 
 
@@ -46,10 +44,26 @@
 
 
 {#-
-    Workers share that memory, and a container gives 64 MB of shared memory unless told otherwise: then the build starts
-    again without them. https://github.com/pgvector/pgvector#index-build-time
+    The build with its memory, in one statement: outside a transaction a setting would be gone before the next one. Workers share
+    that memory, and a container gives 64 MB of shared memory unless told otherwise: then the build starts again without them.
+    https://github.com/pgvector/pgvector#index-build-time
 -#}
-{% macro _without_workers(create) %}
-    {{ return('do $samespace$ begin execute ' ~ samespace.string_literal(create) ~ '; exception when disk_full or out_of_memory then '
-        ~ "perform set_config('max_parallel_maintenance_workers', '0', true); execute " ~ samespace.string_literal(create) ~ '; end $samespace$') }}
+{% macro _without_workers(create, memory=none) %}
+{% set sql %}
+do $samespace$
+declare
+    before constant text := current_setting('maintenance_work_mem');
+begin
+    perform set_config('maintenance_work_mem', {{ samespace.string_literal(memory) if memory else 'before' }}, true);
+    begin
+        execute {{ samespace.string_literal(create) }};
+    exception when disk_full or out_of_memory then
+        perform set_config('max_parallel_maintenance_workers', '0', true);
+        execute {{ samespace.string_literal(create) }};
+    end;
+    perform set_config('maintenance_work_mem', before, true);
+end
+$samespace$
+{% endset %}
+{{ return(sql) }}
 {% endmacro %}

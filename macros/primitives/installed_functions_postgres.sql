@@ -75,7 +75,7 @@ end
 {% endmacro %}
 
 
-{#- `function` is {name, arguments: [{name, type, default}], returns, language, labels, settings, body}. -#}
+{#- `function` is {name, arguments: [{name, type, default}], returns, language, labels, settings, body, inlined}. -#}
 {% macro _postgres_create(own, function) %}
 {% set arguments, types = [], [] %}
 {% for argument in function.arguments %}
@@ -88,7 +88,7 @@ returns {{ function.returns }}
 language {{ function.language }}
 {{ function.labels }}
 security invoker
-set search_path = pg_catalog, pg_temp
+{{ '' if function.inlined else 'set search_path = pg_catalog, pg_temp' }}
 {{ function.settings | default('') }}
 as {{ samespace.string_literal('\n' ~ (function.body | trim) ~ '\n') }}
 {%- endset %}

@@ -1,39 +1,6 @@
 {#-
-    The session's settings of HNSW while one statement runs, and back. Iterative: the index goes on until the limit is
-    reached, where it would stop after ef_search rows. https://github.com/pgvector/pgvector#iterative-index-scans
--#}
-{% macro _postgres_by_index(own) %}
-{% set body %}
-declare
-    breadth constant text := current_setting('hnsw.ef_search');
-{%- if own.iterative %}
-    scan constant text := current_setting('hnsw.iterative_scan');
-{%- endif %}
-begin
-    perform set_config('hnsw.ef_search', cast(least(1000, greatest(40, 2 * amount, cast(breadth as integer))) as text), true);
-{%- if own.iterative %}
-    perform set_config('hnsw.iterative_scan', 'strict_order', true);
-{%- endif %}
-    execute statement into keys, similarities, ids, fields, undecided, filled;
-    perform set_config('hnsw.ef_search', breadth, true);
-{%- if own.iterative %}
-    perform set_config('hnsw.iterative_scan', scan, true);
-{%- endif %}
-    return next;
-end
-{%- endset %}
-{{ return({
-    'name': '_by_index', 'language': 'plpgsql', 'labels': 'stable parallel unsafe', 'body': body,
-    'returns': 'table (keys text[], similarities double precision[], ids text[], fields jsonb[], undecided double precision, '
-        ~ 'filled bigint)',
-    'arguments': [{'name': 'statement', 'type': 'text'}, {'name': 'amount', 'type': 'integer'}],
-}) }}
-{% endmacro %}
-
-
-{#-
-    What all searches do. An index never has the last word: with fewer rows than asked for, or with rows cut off that are
-    as similar as the last one, the exact plan runs. More than 500 rows are beyond an index (ef_search ends at 1,000).
+    What all searches do. An index never has the last word: where it gave too little, it is asked once more with the slack of
+    samespace.search, and then the exact plan runs. More than 500 rows are beyond an index (ef_search ends at 1,000).
     Compiling a statement that runs once costs more than it saves.
 -#}
 {% macro _postgres_search(own) %}
@@ -42,8 +9,8 @@ declare
     facts jsonb;
     ids text[];
     answer record;
-    plain text;
-    indexed text;
+    statement text;
+    slack integer;
     complete boolean := false;
 begin
     if caller = 'duplicates_of' then
@@ -60,20 +27,23 @@ begin
         ids := {{ own.schema }}._same_space_ids(facts, asked_id);
     end if;
     perform {{ own.schema }}._check_vector(facts, asked_vector);
-    plain := {{ own.schema }}._nearest(facts, ids, cast(asked_vector as text), asked_key, amount, threshold, false);
-    indexed := {{ own.schema }}._nearest(facts, ids, cast(asked_vector as text), asked_key, amount, threshold, amount <= 500);
-    if indexed <> plain then
-        select r.* into answer from {{ own.schema }}._by_index(indexed, amount) as r;
-        complete := coalesce(
-            answer.filled = cardinality(ids) and answer.similarities[amount] > coalesce(answer.undecided, -2), false);
+    if amount <= 500 then
+        foreach slack in array array[least(6 + amount / 10, {{ samespace._slack() }}), {{ samespace._slack() }}] loop
+            statement := {{ own.schema }}._indexed(facts, ids, asked_key, amount + slack);
+            exit when statement is null;
+            select r.* into answer from {{ own.schema }}._by_index(statement, asked_vector, amount, amount + slack, cardinality(ids)) as r;
+            complete := answer.complete;
+            exit when complete;
+        end loop;
     end if;
     if not complete then
-        execute plain into answer;
+        execute {{ own.schema }}._nearest(facts, ids, cast(asked_vector as text), asked_key, amount, threshold) into answer;
     end if;
     return query
     select u.key, u.similarity, cast(u.place as integer), u.model_id, u.fields, asked_id
     from unnest(answer.keys, answer.similarities, answer.ids, answer.fields)
-        with ordinality as u(key, similarity, model_id, fields, place);
+        with ordinality as u(key, similarity, model_id, fields, place)
+    where amount is null or u.place <= amount;
 end
 {%- endset %}
 {{ return({
@@ -138,7 +108,11 @@ end
 {% endmacro %}
 
 
-{#- What a caller sees. In SQL, because plpgsql has no column of the name of an argument. -#}
+{#-
+    What a caller sees. In SQL, because plpgsql has no column of the name of an argument, and without a search_path of its own:
+    all that it names has a schema, and only so it becomes part of the statement that calls it.
+    https://wiki.postgresql.org/wiki/Inlining_of_SQL_functions
+-#}
 {% macro _postgres_public_searches(own) %}
 {% set found = 'table (key text, similarity double precision, rank integer, model_id text, fields jsonb)' %}
 {% set columns = 'select s.found_key, s.found_similarity, s.found_rank, s.found_model_id, s.found_fields from ' ~ own.schema ~ '._search' %}
@@ -168,6 +142,6 @@ end
         'body': columns ~ "('duplicates_of', $1, true, $2, null, $4, null, $3) as s",
     },
 ] %}
-{% for search in searches %}{% do search.update({'language': 'sql', 'labels': 'stable parallel unsafe'}) %}{% endfor %}
+{% for search in searches %}{% do search.update({'language': 'sql', 'labels': 'stable parallel unsafe', 'inlined': true}) %}{% endfor %}
 {{ return(searches) }}
 {% endmacro %}

@@ -2,7 +2,8 @@
 {% macro _postgres_search_functions(own) %}
     {{ return(samespace._postgres_checks(own) + [
         samespace._postgres_embedding_relation(own), samespace._postgres_same_space_ids(own), samespace._postgres_asked_row(own),
-    ] + samespace._postgres_nearest_functions(own) + [samespace._postgres_by_index(own), samespace._postgres_search(own)]) }}
+    ] + samespace._postgres_nearest_functions(own) + samespace._postgres_indexed_functions(own)
+        + [samespace._postgres_search(own)]) }}
 {% endmacro %}
 
 
@@ -27,14 +28,20 @@ begin
     end if;
     if registry is not null then
         with records as (
-            select distinct on (r.schema_name, r.identifier) r.*, c.oid as place
+            select distinct on (r.schema_name, r.identifier) r.*
             from {{ registry }} as r
-            left join (pg_class as c inner join pg_namespace as n on n.oid = c.relnamespace)
-                on cast(n.nspname as text) = r.schema_name and cast(c.relname as text) = r.identifier
             order by r.schema_name, r.identifier, r.database_name <> cast(current_database() as text), r.updated_at desc
         ),
         spelled as (
-            select distinct on (r.schema_name, r.identifier) r.*, s.spelling <> relation as another_case
+            select distinct on (r.schema_name, r.identifier)
+                r.*,
+                s.spelling <> relation as another_case,
+                (
+                    select c.oid
+                    from pg_class as c
+                    inner join pg_namespace as n on n.oid = c.relnamespace
+                    where n.nspname = cast(r.schema_name as name) and c.relname = cast(r.identifier as name)
+                ) as place
             from records as r
             cross join lateral (values
                 (r.identifier), (r.schema_name || '.' || r.identifier),
@@ -48,9 +55,11 @@ begin
         from (select s.*, rank() over (order by s.place is null, s.another_case) as choice from spelled as s) as best
         where best.choice = 1
         limit 1;
-        select string_agg(distinct r.identifier collate "C", ', ') into known from {{ registry }} as r;
     end if;
     if registry is null or chosen.candidates is distinct from 1 then
+        if registry is not null then
+            select string_agg(distinct r.identifier collate "C", ', ') into known from {{ registry }} as r;
+        end if;
         raise exception using errcode = 'undefined_table', message = format(
             'samespace.%s: there is no embedding relation ''%s'' that could be meant. '
             'Known: %s (write schema.name where two have one name).',
@@ -60,7 +69,12 @@ begin
         'caller', caller, 'title', relation, 'oid', cast(chosen.place as bigint),
         'name', format('%I.%I', chosen.schema_name, chosen.identifier), 'model_ids', to_jsonb(chosen.model_ids),
         'key', chosen.key_column, 'key_type', k.typname, 'key_category', k.typcategory,
-        'vector', chosen.embedding_column, 'type', t.typname, 'dimension', v.atttypmod
+        'vector', chosen.embedding_column, 'type', t.typname, 'dimension', v.atttypmod,
+        'columns', (
+            select string_agg(format('t.%I', o.attname), ', ' order by o.attnum)
+            from pg_attribute as o
+            where o.attrelid = v.attrelid and o.attnum > 0 and not o.attisdropped and o.attnum <> v.attnum
+        )
     ) into facts
     from pg_attribute as a
     inner join pg_type as k on k.oid = a.atttypid

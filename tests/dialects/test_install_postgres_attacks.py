@@ -146,6 +146,22 @@ def test_odd_names(project) -> None:
     assert [row[2] for row in pairs] == [row[2] for row in rows(project, "duplicate_pairs('notes', 0.5)")]
 
 
+def test_columns_with_the_names_of_our_aliases(project) -> None:
+    """By index and exactly; a name alone would mean the column."""
+    letters = "cfrstu"
+    columns = ", ".join(f"{place} as {letter}" for place, letter in enumerate(letters))
+    project.query(f"create table letters as select id, model_id, embedding, {columns} from notes")
+    project.query('create index on letters using hnsw (embedding "e%xt".vector_cosine_ops)')
+    record(project, (project.output["dbname"], "main", "letters", "id", "embedding", [ONE], 0))
+    for k in (10, 501):
+        plain = rows(project, "search_by_key('notes', '3', ?)", k)
+        found = rows(project, "search_by_key('letters', '3', ?)", k)
+        assert [row[:4] for row in found] == [row[:4] for row in plain]
+        values = {name: place for place, name in enumerate(letters)}
+        for row in found:
+            assert row[4] == {"id": int(row[0]), "model_id": ONE, **values}
+
+
 def test_keys_and_ids_are_only_compared(project) -> None:
     forged = f"{project.output['dbname']}.b.twin"
     for attack in [a for a in ATTACKS if a] + ["1' or '1'='1", "1 or true", "{1}", "1::text"]:

@@ -73,11 +73,20 @@ def test_bytes_bound_a_page(connection: Connection) -> None:
         assert max(len(store.page(number).texts) for number in range(1, 12)) == 10
 
 
-def test_a_text_that_another_session_cached_meanwhile(output: dict[str, Any], connection: Connection) -> None:
+@pytest.mark.parametrize("older", [False, True])
+def test_a_text_that_another_session_cached_meanwhile(
+    output: dict[str, Any], connection: Connection, older: bool
+) -> None:
+    """Also where an older version made the cache, with its key the other way round."""
     store = PostgresStore(connection, "samespace")
     with store.session.committing():
         store.prepare()
         cache = store.prepare_cache(MODEL)
+        if older:
+            key = f'"embedding_cache_{MODEL.digest}_pkey"'
+            connection.query(
+                f"alter table {CACHE} drop constraint {key}, add primary key (role, content_hash)"
+            )
         write(store, cache, ["one"])
         write(store, cache, ["zero", "one", "two"])
         write(store, cache, ["two", "one"])

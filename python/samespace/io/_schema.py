@@ -33,7 +33,8 @@ KEYS: dict[str, str] = {REGISTRY: "model_id"}
 CACHE_COLUMNS = """
         role {text} not null, content_hash {text} not null, embedding {vector}, tokens integer,
         truncated boolean, created_at timestamp not null{now}, unused_since timestamp"""
-CACHE_KEY = "role, content_hash"
+# What differs most comes first: an index then rarely compares the rest.
+CACHE_KEY = "content_hash, role"
 CACHE_PREFIX = "embedding_cache_"
 # What the job leaves for the materialization, in a temp table of its connection. `again`: the connection was
 # lost, what was embedded is kept, temp tables are gone: stage and fill again.

@@ -14,7 +14,7 @@ from samespace.io._copy import CACHE_FIELDS, Pieces, encode_rows, read_array, re
 from samespace.io._pooler import SENTENCE, refuse_transaction_pooler
 from samespace.io._schema import CACHE_KEY, KEYS, REGISTRY, TABLES, cache_table
 from samespace.io._session import JobConnection, Session, lock_key
-from samespace.io._store import NOW, Store, quote
+from samespace.io._store import Store, quote
 from samespace.spec import ModelSpec, Role
 
 if TYPE_CHECKING:
@@ -43,7 +43,8 @@ class PostgresStore(Store):
     sent_list: ClassVar[str] = "array_send({0})"
     # Bytewise: faster to compare, and an index that outlives a new version of the system's collations.
     text_type: ClassVar[str] = 'text collate "C"'
-    created_default: ClassVar[str] = f" default {NOW}"
+    # UTC, without a search for the zone's name in every row.
+    created_default: ClassVar[str] = " default (now() at time zone interval '0')"
     _list_parameter: ClassVar[str] = "cast(? as real[])"
 
     def __init__(
