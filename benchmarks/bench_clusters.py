@@ -197,10 +197,12 @@ def lines_of(rows: int, k: int, threads: int, curves: dict[str, list[Curve]]) ->
 
 
 def goals_of(rows: int, k: int, threads: int) -> list[Goal]:
-    work, title = _name(rows, k, threads), f"clusters {rows // 1000}k, {threads} threads"
+    work = _name(rows, k, threads)
+    title = f"clusters of {rows:,} rows, {threads} thread{'s' if threads > 1 else ''}"
+    whole = f"{title}, whole call"
     return [
         Goal(work, ours="samespace", peer="scikit-learn", least=2, title=title, variant=FP32),
-        Goal(work, ours="samespace, whole call", peer="scikit-learn", least=2, title=title, variant=FP32),
+        Goal(work, ours="samespace, whole call", peer="scikit-learn", least=2, title=whole, variant=FP32),
         Goal(work, ours="samespace", peer="faiss, all rows", least=1, title=title, variant=FP32),
         Goal(work, ours="samespace", peer="scikit-learn", least=2, title=title, variant=FP32, by="wall"),
         Goal(work, ours="samespace", peer="faiss, all rows", least=1, title=title, variant=FP32, by="wall"),

@@ -51,58 +51,77 @@
 
 
 {#-
-    CTEs that end in __samespace_probed (query, cell): the cells to read for each row of `queries` (query, embedding,
-    model_id). `sizes` is SQL of cell and rows: the rows that may be found, counted now, so that nothing can be too few. A cell
-    that nobody knows, 0 among them, is read by every query. `apart` says what the cells are ranked within, none for one
-    query in one model. Not materialized: DuckDB then hands the scan a Bloom filter of the cells, which skips the others.
+    SQL of the rows of each cell of a relation, counted now, so that nothing can be too few: cell, rows, and where a filter is
+    given `passing`, those that pass it, in cells where any does.
+-#}
+{% macro _cell_sizes(info, where) %}
+{% if not where %}
+    {{ return('select __samespace_cell as cell, count(*) as rows from ' ~ info.sql ~ ' where __samespace_cell is not null group by 1') }}
+{% endif %}
+{% set sql %}
+select cell, count(*) as rows, count(passes) as passing
+        from (
+            select __samespace_cell as cell, case when ({{ where }}
+            ) then 1 end as passes
+            from {{ info.sql }}
+            where __samespace_cell is not null
+        ) as filtered
+        group by cell
+        having count(passes) > 0
+{%- endset %}
+{{ return(sql) }}
+{% endmacro %}
+
+
+{#-
+    CTEs that end in __samespace_probed: the cells to read for each row of `queries` (embedding, model_id, and `query` where
+    there are several). A cell that nobody knows, 0 among them, is read by every query. `apart` says what the cells are ranked
+    within, none for one query in one model. With a filter, what was read so far counts as the geometric mean of the rows and
+    of those that pass. Not materialized: DuckDB then hands the scan a Bloom filter of the cells, which skips the others.
     https://duckdb.org/docs/stable/sql/query_syntax/with
 -#}
-{% macro _probed_ctes(relation, queries, sizes, dimension, k, apart) %}
+{% macro _probed_ctes(info, queries, dimension, k, where, apart, id=none) %}
+{% set sides = (['q.query'] if 'query' in (apart or '') else []) + (['c.model_id'] if apart else []) %}
 {% set sql %}
-__samespace_centroids as (
-    select c.model_id, c.cell, c.centroid, b.budget
-    from {{ samespace._own_table('ivf_cells_' ~ dimension) }} as c
-    left join (
-        select
-            model_id,
-            greatest(
-                {{ k + samespace._slack() + 1 }},
-                ceil(rows * least(1, share_10 * pow(share_100 / share_10, greatest(0, log10({{ k }} / 10.0)))))
-            ) as budget
-        from {{ samespace._own_table('ivf_indexes') }}
-        where {{ samespace._cells_of(relation) }}
-    ) as b on b.model_id = c.model_id
-    where {{ samespace._cells_of(relation, 'c.') }}
-),
-
 __samespace_ordered_cells as (
     select
-        query,
+        {{ 'query,' if 'query' in (apart or '') }}
         cell,
         budget,
-        sum(case when model_id is null then 0 else rows end) over (
-            {{ 'partition by ' ~ apart if apart }} order by similarity desc nulls first, cell
-            rows between unbounded preceding and 1 preceding
-        ) as before
+        {{ 'sum(case when known then passing else 0 end) over nearer as passing,' if where }}
+        sum(case when known then rows else 0 end) over nearer as before
     from (
         select
-            q.query,
-            s.cell,
-            s.rows,
-            c.model_id,
-            c.budget,
+            {{ sides | map('string') | join(', ') ~ ',' if sides }}
+            s.*,
+            b.budget,
+            c.cell is not null as known,
             array_inner_product(c.centroid, q.embedding) as similarity
-        from ({{ sizes }}) as s
-        left join __samespace_centroids as c on c.cell = s.cell
+        from ({{ samespace._cell_sizes(info, where) }}) as s
+        left join (
+            select cell, model_id, centroid
+            from {{ samespace._own_table('ivf_cells_' ~ dimension) }}
+            where {{ samespace._cells_of(info.relation) }}
+        ) as c on c.cell = s.cell
+        left join (
+            select
+                model_id,
+                ceil(rows * least(1, share_10 * pow(share_100 / share_10, {{ '0' if k <= 10 else 'log10(' ~ k ~ ' / 10.0)' }}))) as budget
+            from {{ samespace._own_table('ivf_indexes') }}
+            where {{ samespace._cells_of(info.relation) }}
+        ) as b on b.model_id = c.model_id
         cross join {{ queries }} as q
-        where c.cell is null or {{ samespace.same_space('c.model_id', 'q.model_id') }}
+        where c.cell is null or {{ samespace.same_space('c.model_id', id or 'q.model_id') }}
     ) as compared
+    window nearer as (
+        {{ 'partition by ' ~ apart if apart }} order by similarity desc nulls first, cell rows between unbounded preceding and 1 preceding
+    )
 ),
 
 __samespace_probed as not materialized (
-    select query, cell
+    select {{ 'query,' if 'query' in (apart or '') }} cell
     from __samespace_ordered_cells
-    where coalesce(before < budget, true)
+    where coalesce({{ 'passing' if where else 'before' }} < {{ k + samespace._slack() + 1 }} or {{ 'sqrt(before * passing)' if where else 'before' }} < budget, true)
 )
 {%- endset %}
 {{ return(sql) }}

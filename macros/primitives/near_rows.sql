@@ -8,24 +8,14 @@
 {% endmacro %}
 
 {#-
-    The rows of the cells nearest to the query, as many cells as hold the rows that it takes. A filter is applied first: what
-    passes is counted by cell, so that a search reads on until it has compared enough, and all that passes where that is
-    little. Vectors are then read by address, of those rows alone.
+    The rows of the cells nearest to the query, as many cells as hold the rows that it takes. With a filter, vectors are read
+    by address, of the rows that pass alone.
 -#}
 {% macro duckdb__near_ctes(info, asked, k, where, plan) %}
+{% set apart = 'model_id' if plan.ids | length > 1 or not asked.id else none %}
 {% set passing = info.sql ~ ' where __samespace_cell is not null' ~ (' and (' ~ where ~ '\n)' if where else '') %}
-{% set counted = 'select __samespace_cell as cell, count(*) as rows from ' ~ passing ~ ' group by 1' %}
 {% set sql %}
-__samespace_asked as (
-    select
-        1 as query,
-        q.embedding,
-        {{ asked.id_sql }} as model_id
-    from __samespace_query as q
-),
-
-{{ samespace._probed_ctes(info.relation, '__samespace_asked', counted, plan.index.dimension, k,
-    'model_id' if plan.ids | length > 1 or not asked.id else none) }},
+{{ samespace._probed_ctes(info, '__samespace_query', plan.index.dimension, k, where, apart, asked.id_sql if asked.id else none) }},
 
 __samespace_near as (
     select r.*, r.rowid as __samespace_row
@@ -65,7 +55,7 @@ __samespace_near_{{ loop.index }} as (
 {% endfor %}
 __samespace_answer as (
     select
-        (select count(*) = 1 and bool_and({{ samespace.usable_vector('embedding') }}) from __samespace_query)
+        (select count(*) = 1 and bool_and({{ samespace.usable_vector('embedding', asked.type) }}) from __samespace_query)
         {%- for id in ids %}
         and (select count(*) from __samespace_near_{{ loop.index }}) = {{ amount }}
         {%- endfor %}

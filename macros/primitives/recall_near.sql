@@ -1,23 +1,23 @@
 {#-
     CTEs that end in __samespace_found (query, similarity): what a search by index finds for each row of __samespace_queries,
-    without itself, the k nearest among them. `rows` is SQL of the rows that may be found; __samespace_true holds the exact answer.
+    without itself, the k nearest among them. `rows` is SQL of the rows that may be found, behind `where`; __samespace_true holds
+    the exact answer.
 -#}
-{% macro recall_near(info, rows, k, index) %}
+{% macro recall_near(info, rows, k, index, where) %}
     {% if index is none %}
-        {{ return(samespace.default__recall_near(info, rows, k, index)) }}
+        {{ return(samespace.default__recall_near(info, rows, k, index, where)) }}
     {% endif %}
-    {{ return(adapter.dispatch('recall_near', 'samespace')(info, rows, k, index)) }}
+    {{ return(adapter.dispatch('recall_near', 'samespace')(info, rows, k, index, where)) }}
 {% endmacro %}
 
-{% macro default__recall_near(info, rows, k, index) %}
+{% macro default__recall_near(info, rows, k, index, where) %}
     {{ return('__samespace_found as (\n    select query, similarity from __samespace_true\n)') }}
 {% endmacro %}
 
 {#- Each model has cells and a budget of its own, as a search has. -#}
-{% macro duckdb__recall_near(info, rows, k, index) %}
-{% set sizes = 'select __samespace_cell as cell, count(*) as rows from (' ~ rows ~ ') as r where __samespace_cell is not null group by 1' %}
+{% macro duckdb__recall_near(info, rows, k, index, where) %}
 {% set sql %}
-{{ samespace._probed_ctes(info.relation, '__samespace_queries', sizes, index.dimension, k, 'query, model_id') }},
+{{ samespace._probed_ctes(info, '__samespace_queries', index.dimension, k, where, 'query, model_id') }},
 
 __samespace_found as (
     select
@@ -39,7 +39,7 @@ __samespace_found as (
     The statement that search() makes for each query, as one scan of the index of its model. Like there, a query for which the
     index gives fewer rows than it was asked for is answered exactly.
 -#}
-{% macro postgres__recall_near(info, rows, k, index) %}
+{% macro postgres__recall_near(info, rows, k, index, where) %}
 {% set amount = k + samespace._slack() %}
 {% set sql %}
 __samespace_effort as (

@@ -66,7 +66,7 @@ __samespace_true as (
     {{ samespace._recall_exact(k) }}
 ),
 
-{{ samespace.recall_near(info, rows, k, index) }},
+{{ samespace.recall_near(info, rows, k, index, where) }},
 
 __samespace_wanted as (
     select query, count(*) as wanted, min(similarity) as least from __samespace_true group by query

@@ -27,6 +27,10 @@ MODELS = {
     "ten": search("query_key=5, k=10"),
     "hundred": search("query_key=5, k=100"),
     "tenth": search("query_key=5, k=10, where='part % 10 = 3'"),
+    "half": search("query_key=5, k=10, where='id % 2 = 0 -- even'"),
+    "apart": search(
+        "query_key=5, k=10, where='__samespace_cell > (select median(__samespace_cell) from emb)'"
+    ),
     "rare": search("query_key=5, k=100, where='part = 3'"),
     "exact": search("query_key=5, k=10, method='exact'"),
     "view": search("query_key=5, k=10, method='index'", "view"),
@@ -65,6 +69,17 @@ def agrees(project: DbtProject, table: str, k: int, where: str = "true", model: 
 def test_a_search_reads_a_part_of_the_rows_and_finds_nearly_all(project, model, k, where) -> None:
     assert agrees(project, model, k, where) >= 0.9
     assert 0 < compared(project, model) < ROWS / 2 or where != "true"
+
+
+def test_a_filter_makes_a_search_go_further_and_not_to_the_end(project) -> None:
+    assert agrees(project, "half", 10, "id % 2 = 0") >= 0.9
+    assert compared(project, "ten") / 2 < compared(project, "half") < compared(project, "ten") < ROWS / 2
+
+
+def test_a_filter_that_keeps_other_cells_than_the_nearest_finds_its_rows(project) -> None:
+    far = "__samespace_cell > (select median(__samespace_cell) from emb)"
+    assert agrees(project, "apart", 10, far) >= 0.9
+    assert compared(project, "apart") < ROWS / 2
 
 
 def test_few_rows_behind_a_filter_are_all_found(project) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from samespace.errors import KernelError
-from samespace.kernels.cells import Calibration, assign, cells_for, train
+from samespace.kernels.cells import Calibration, Middles, assign, cells_for, train
 
 
 def clustered(rows: int, groups: int = 40, dimension: int = 32) -> np.ndarray:
@@ -70,6 +70,22 @@ def test_the_least_share_reaches_the_recall() -> None:
     assert calibrated(ten.share * 0.8)[0].recall < ten.recall
 
 
+def test_middles_are_the_directions_of_the_means_of_all_rows() -> None:
+    labels = assign(VECTORS, CENTROIDS)
+    middles = Middles(CENTROIDS)
+    for start in range(0, len(VECTORS), 700):
+        middles.see(VECTORS[start : start + 700], labels[start : start + 700])
+    for cell in np.unique(labels):
+        mean = VECTORS[labels == cell].astype(np.float64).mean(axis=0)
+        assert middles.result()[cell] == pytest.approx(mean / np.linalg.norm(mean), abs=1e-5)
+
+
+def test_a_cell_without_rows_keeps_its_centroid() -> None:
+    middles = Middles(CENTROIDS[:3])
+    middles.see(np.vstack([VECTORS[:1], -VECTORS[:1]]), np.array([1, 1]))
+    assert np.array_equal(middles.result(), CENTROIDS[:3])
+
+
 def test_equal_input_gives_equal_cells() -> None:
     assert np.array_equal(train(VECTORS[:2000], 100), CENTROIDS)
 
@@ -90,5 +106,5 @@ def test_more_cells_than_rows_are_refused() -> None:
 
 
 def test_the_number_of_cells_grows_with_the_root() -> None:
-    assert [cells_for(rows) for rows in (1, 100, 10_000, 1_000_000)] == [1, 12, 400, 4000]
+    assert [cells_for(rows) for rows in (1, 100, 10_000, 1_000_000)] == [1, 12, 800, 8000]
     assert cells_for(10**10) == 32_768

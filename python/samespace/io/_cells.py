@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
+    from samespace.kernels.cells import Calibration, Middles
+
 INDEXES = "ivf_indexes"
 INDEX_COLUMNS = """
     schema_name text not null, identifier text not null, model_id text not null, dimension integer not null,
@@ -120,12 +122,9 @@ def _train_model(connection: Any, request: dict[str, Any], model: dict[str, Any]
     queries = list(_blocks(connection, asked))
     calibration = Calibration(np.vstack([block for _, block in queries]))
     names = pa.concat_arrays([hashes for hashes, _ in queries])
-    sizes, found = np.zeros(cells, dtype=np.int64), []
-    for hashes, block, labels in _assigned(connection, source, centroids):
-        calibration.see(block, labels, _places(hashes, names))
-        sizes += np.bincount(labels, minlength=cells)
-        found.append((hashes, labels))
+    middles, sizes, found = _sweep(connection, source, centroids, calibration, names)
     _write_cells(connection, model["model_id"], found, np.arange(cells) + first)
+    centroids = middles.result()
     _write_centroids(connection, model["model_id"], centroids, first)
     share = min(1.0, request["probes"] / cells) if request["probes"] else None
     ten, hundred = calibration.measure(centroids, sizes, recall=request["recall"], share=share)
@@ -136,6 +135,23 @@ def _train_model(connection: Any, request: dict[str, Any], model: dict[str, Any]
             hundred.recall, time.monotonic() - began,
         ],
     )  # fmt: skip
+
+
+def _sweep(
+    connection: Any, source: str, centroids: NDArray[np.float32], calibration: Calibration, names: pa.Array
+) -> tuple[Middles, NDArray[np.int64], list[tuple[pa.Array, NDArray[np.int64]]]]:
+    """One pass over all vectors: what ranks the cells, the rows of each, and hashes with their cells."""
+    import numpy as np
+
+    from samespace.kernels.cells import Middles
+
+    middles, sizes, found = Middles(centroids), np.zeros(len(centroids), dtype=np.int64), []
+    for hashes, block, labels in _assigned(connection, source, centroids):
+        calibration.see(block, labels, _places(hashes, names))
+        middles.see(block, labels)
+        sizes += np.bincount(labels, minlength=len(centroids))
+        found.append((hashes, labels))
+    return middles, sizes, found
 
 
 def _assign(connection: Any, request: dict[str, Any]) -> None:

@@ -16,15 +16,15 @@ from samespace.kernels._vectors import Floats, Log, Positions, silent
 
 MOST_CELLS = 32_768
 SAMPLE_PER_CELL = 32
-ROUNDS = 6
+ROUNDS = 3
 BLOCK = 2048
 DEPTHS = (10, 100)
 
 
 def cells_for(rows: int) -> int:
-    """Four times the square root: twice as many cells double the cost of ranking them and save two fifths
-    of the rows compared (docs/decisions/0009-ivf.md). At least eight rows a cell."""
-    return int(np.clip(round(4 * rows**0.5), 1, min(MOST_CELLS, max(1, rows // 8))))
+    """Eight times the square root: half as many cost less to rank, but more rows have to be compared
+    (docs/decisions/0009-ivf.md). At least eight rows a cell."""
+    return int(np.clip(round(8 * rows**0.5), 1, min(MOST_CELLS, max(1, rows // 8))))
 
 
 def train(sample: Floats, cells: int, *, seed: int = 0, log: Log = silent) -> Floats:
@@ -45,6 +45,26 @@ def train(sample: Floats, cells: int, *, seed: int = 0, log: Log = silent) -> Fl
 def assign(vectors: Floats, centroids: Floats) -> Positions:
     """The nearest centroid of every row by inner product: int64 [n]; ties go to the first."""
     return _nearest(vectors, centroids)[0]
+
+
+class Middles:
+    """Directions of the sums of all rows of each cell, collected while rows pass by, float32 [n, d].
+
+    They rank cells better than centroids made of a sample (docs/decisions/0009-ivf.md).
+    """
+
+    def __init__(self, centroids: Floats) -> None:
+        self._centroids = centroids
+        self._sums = np.zeros_like(centroids)
+
+    def see(self, vectors: Floats, cells: Positions) -> None:
+        held, sums = _sums(vectors, cells, len(self._sums))
+        self._sums[held] += sums
+
+    def result(self) -> Floats:
+        """Unit vectors, float32 [cells, d]; the centroid where rows cancel out, or there are none."""
+        lengths = np.linalg.norm(self._sums, axis=1, keepdims=True)
+        return np.where(lengths > 0, self._sums / np.where(lengths > 0, lengths, 1), self._centroids)
 
 
 def _nearest(vectors: Floats, centroids: Floats) -> tuple[Positions, Floats]:
@@ -70,14 +90,20 @@ def _fit(sample: Floats, cells: int, rng: np.random.Generator, progress: Progres
 def _move(sample: Floats, labels: Positions, scores: Floats, centroids: Floats) -> None:
     """Centroids become the directions of their rows' sums; empty ones go to the rows farthest from theirs."""
     sizes = np.bincount(labels, minlength=len(centroids))
-    held = np.flatnonzero(sizes)
-    starts = np.cumsum(sizes[held]) - sizes[held]
-    sums = np.add.reduceat(sample[np.argsort(labels, kind="stable")], starts, axis=0)
+    held, sums = _sums(sample, labels, len(centroids))
     lengths = np.linalg.norm(sums, axis=1)
     moved = lengths > 0
     centroids[held[moved]] = sums[moved] / lengths[moved, None]
     empty = np.flatnonzero(sizes == 0)
     centroids[empty] = sample[np.argsort(scores, kind="stable")[: len(empty)]]
+
+
+def _sums(vectors: Floats, labels: Positions, cells: int) -> tuple[Positions, Floats]:
+    """Which cells have rows, and the sum of the rows of each."""
+    sizes = np.bincount(labels, minlength=cells)
+    held = np.flatnonzero(sizes)
+    starts = np.cumsum(sizes[held]) - sizes[held]
+    return held, np.add.reduceat(vectors[np.argsort(labels, kind="stable")], starts, axis=0)
 
 
 @dataclass(frozen=True)
