@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import json
+import shutil
 import sys
 import tempfile
 from dataclasses import dataclass, field
@@ -41,6 +43,7 @@ class Project:
     threads: int = 1
 
     def __post_init__(self) -> None:
+        atexit.register(shutil.rmtree, self.root, ignore_errors=True)
         (self.root / "dbt_packages").mkdir(parents=True, exist_ok=True)
         (self.root / "dbt_packages" / "samespace").symlink_to(REPO, target_is_directory=True)
         self._json("packages.yml", {"packages": [{"local": str(REPO)}]})
