@@ -8,11 +8,14 @@ DuckDB writes it, and one without compression.
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import duckdb
 import numpy as np

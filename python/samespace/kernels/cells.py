@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from samespace.errors import KernelError
+from samespace.kernels._lloyd import members
 from samespace.kernels._progress import Progress
 from samespace.kernels._vectors import Floats, Log, Positions, silent
 
@@ -58,8 +59,7 @@ class Middles:
         self._sums = np.zeros_like(centroids)
 
     def see(self, vectors: Floats, cells: Positions) -> None:
-        held, sums = _sums(vectors, cells, len(self._sums))
-        self._sums[held] += sums
+        self._sums += _sums(vectors, cells, len(self._sums))
 
     def result(self) -> Floats:
         """Unit vectors, float32 [cells, d]; the centroid where rows cancel out, or there are none."""
@@ -90,20 +90,20 @@ def _fit(sample: Floats, cells: int, rng: np.random.Generator, progress: Progres
 def _move(sample: Floats, labels: Positions, scores: Floats, centroids: Floats) -> None:
     """Centroids become the directions of their rows' sums; empty ones go to the rows farthest from theirs."""
     sizes = np.bincount(labels, minlength=len(centroids))
-    held, sums = _sums(sample, labels, len(centroids))
+    sums = _sums(sample, labels, len(centroids))
     lengths = np.linalg.norm(sums, axis=1)
     moved = lengths > 0
-    centroids[held[moved]] = sums[moved] / lengths[moved, None]
+    centroids[moved] = sums[moved] / lengths[moved, None]
     empty = np.flatnonzero(sizes == 0)
     centroids[empty] = sample[np.argsort(scores, kind="stable")[: len(empty)]]
 
 
-def _sums(vectors: Floats, labels: Positions, cells: int) -> tuple[Positions, Floats]:
-    """Which cells have rows, and the sum of the rows of each."""
-    sizes = np.bincount(labels, minlength=cells)
-    held = np.flatnonzero(sizes)
-    starts = np.cumsum(sizes[held]) - sizes[held]
-    return held, np.add.reduceat(vectors[np.argsort(labels, kind="stable")], starts, axis=0)
+def _sums(vectors: Floats, labels: Positions, cells: int) -> Floats:
+    """The sum of the rows of each cell: float32 [cells, d]."""
+    sums = np.zeros((cells, vectors.shape[1]), dtype=np.float32)
+    for cell, places in members(labels):
+        sums[cell] += np.add.reduce(vectors[places], axis=0)
+    return sums
 
 
 @dataclass(frozen=True)
@@ -156,7 +156,7 @@ class Calibration:
     def measure(
         self, centroids: Floats, sizes: Positions, *, recall: float, share: float | None
     ) -> list[Measured]:
-        """One result per depth of DEPTHS: the least share whose mean recall, less two standard errors,
+        """One result per depth of DEPTHS: the least share whose mean recall, less three standard errors,
         reaches ``recall``; or what ``share`` gives. ``sizes``: rows per cell, int64 [cells]."""
         before = self._rows_before(centroids, sizes)
         total = int(sizes.sum())
@@ -201,7 +201,7 @@ def _least_share(before: Positions, total: int, recall: float) -> float:
         middle = (low + high) // 2
         each = _recalls(before, middle)
         error = float(each.std()) / max(len(each), 1) ** 0.5
-        if len(each) and float(each.mean()) - 2 * error >= recall:
+        if len(each) and float(each.mean()) - 3 * error >= recall:
             high = middle
         else:
             low = middle
