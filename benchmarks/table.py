@@ -35,7 +35,7 @@ def goals(folder: Path = RESULTS) -> list[Goal]:
 
 def measured(goal: Goal) -> str:
     """A goal's figure as a reader of one line takes it."""
-    figure = significant(goal["ratio"])
+    figure = significant(goal["ratio"], share=goal["value"] is not None)
     if goal["value"] is not None:
         return f"{figure} {goal['unit']}".strip()
     return f"**{figure}×** as fast" if goal["least"] is not None else f"**{figure}×** the time"
@@ -46,7 +46,7 @@ def short_row(goal: Goal) -> list[str]:
     return [
         work + (f", {goal['variant']}" if goal["variant"] else ""), goal["peer"], measured(goal),
         {"cpu": "CPU time", "wall": "wall time"}[goal["by"]] if goal["value"] is None else "",
-        goal["threads"], goal["precision"],
+        goal["threads"], goal["precision"].strip(" /"),
     ]  # fmt: skip
 
 
@@ -65,13 +65,17 @@ def _what(goal: Goal) -> tuple[str, ...]:
 
 
 def short_table(found: Sequence[dict[str, Any]]) -> str:
-    """The table of README.md."""
-    head = ["work", "against", "measured", "by", "threads, ours / peer", "precision, ours / peer"]
-    chosen = [goal for one in found if one["name"] != GROWTH for goal in headline(one["goals"])]
-    if not chosen:
+    """The table of README.md: what each script compares, and its lines."""
+    head = ["", "work", "against", "measured", "by", "threads, ours / peer", "precision, ours / peer"]
+    rows = [
+        ["" if place else f"**{one['title']}**", *short_row(goal)]
+        for one in found if one["name"] != GROWTH
+        for place, goal in enumerate(headline(one["goals"]))
+    ]  # fmt: skip
+    if not rows:
         return "Nothing has been measured yet."
     machine = header(found[0]["machine"]).splitlines()[0]
-    return f"{table(head, [short_row(goal) for goal in chosen])}\n\nMeasured on {machine}"
+    return f"{table(head, rows)}\n\nMeasured on {machine}"
 
 
 def long_tables(found: Sequence[dict[str, Any]]) -> str:

@@ -95,9 +95,10 @@ def goal_cells(goal: Mapping[str, Any]) -> list[str]:
     unit = goal["unit"] if goal["unit"] == "×" else f" {goal['unit']}"
     work = goal["title"] or goal["work"]
     by = f" ({goal['by']})" if goal["value"] is None else ""
+    figure = significant(goal["ratio"], share=goal["value"] is not None)
     return [
         work + (f", {goal['variant']}" if goal["variant"] else ""), goal["ours"], goal["peer"],
-        significant(goal["ratio"]) + unit.rstrip() + by, ", ".join(limits) + unit.rstrip(),
+        figure + unit.rstrip() + by, ", ".join(limits) + unit.rstrip(),
         "yes" if goal["met"] else "no", goal["threads"], goal["precision"],
     ]  # fmt: skip
 

@@ -6,17 +6,17 @@ import math
 from collections.abc import Sequence
 
 
-def significant(number: float) -> str:
-    """Three significant digits; thousands with separators."""
+def significant(number: float, share: bool = False) -> str:
+    """Three significant digits; thousands with separators. Of a ``share`` near 1 (a cosine) six decimals,
+    rounded down: its distance from 1 is what matters."""
     if abs(number) >= 100 or number == 0:
         return f"{number:,.0f}"
     for limit, digits in ((10, 1), (1, 2)):
         if abs(number) >= limit:
             return f"{number:.{digits}f}"
-    # Of a cosine near 1 the distance from 1 is what matters.
-    if 0.999 <= number < 1:
+    if share and 0.999 <= number < 1:
         return f"{math.floor(number * 1e6) / 1e6:.6f}"
-    return f"{number:.3g}"
+    return f"{number:.2f}" if number >= 0.9995 else f"{number:.3g}"
 
 
 def seconds(duration: float) -> str:

@@ -44,7 +44,7 @@ def draw(panels: Mapping[str, Mapping[str, Points]], file: Path) -> None:
 
     columns = 2
     rows = -(-len(panels) // columns)
-    figure, axes = plt.subplots(rows, columns, figsize=(11, 3.9 * rows), squeeze=False)
+    figure, axes = plt.subplots(rows, columns, figsize=(11, 5 * rows), squeeze=False)
     for axis in axes.flat[len(panels) :]:
         axis.remove()
     for axis, (title, curves) in zip(axes.flat, panels.items(), strict=False):
@@ -62,7 +62,7 @@ def draw(panels: Mapping[str, Mapping[str, Points]], file: Path) -> None:
             scale.set_minor_formatter(lambda *_: "")
         axis.grid(visible=True, which="major", linewidth=0.4, alpha=0.6)
         axis.spines[["top", "right"]].set_visible(False)
-        axis.legend(frameon=False, fontsize=8)
+        axis.legend(frameon=False, fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.14))
     figure.tight_layout()
     figure.savefig(file, metadata={"Date": None} if file.suffix == ".svg" else None, dpi=110)
     plt.close(figure)

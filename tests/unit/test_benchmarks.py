@@ -64,7 +64,7 @@ def test_small_run_is_kept_only_where_it_is_told(
     kept = json.loads((tmp_path / "x.json").read_text())
     assert kept["goals"][0]["ratio"] == 4.0 and kept["aims"] == ["words"]
     assert (tmp_path / "x.md").read_text() in capsys.readouterr().out
-    assert table.short_table([kept]).splitlines()[2].split("|")[3].strip() == "**4.00×** as fast"
+    assert table.short_table([kept]).splitlines()[2].split("|")[4].strip() == "**4.00×** as fast"
     assert "results/x.md" in table.long_tables([kept])
 
 
