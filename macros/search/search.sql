@@ -34,8 +34,9 @@
 {% macro _search_sql(info, asked, k, where, plan=none, unit=false) %}
 {% set address = none if plan and plan.index.type != 'ivf' else samespace.row_address(info) %}
 {% set carried = not address or samespace.keeps_vectors() %}
-{% set source = 'select * from __samespace_near' if plan else 'select *' ~ (', ' ~ address ~ ' as __samespace_row' if address else '')
-    ~ ' from ' ~ info.sql ~ (' where (' ~ where ~ '\n)' if where else '') %}
+{#- DuckDB filters while it scans where the columns are named, behind the scan where all of them are asked for. -#}
+{% set read = [address ~ ' as __samespace_row', info.key_sql, info.embedding_sql, info.model_id_sql] | unique | join(', ') if address else '*' %}
+{% set source = 'select * from __samespace_near' if plan else 'select ' ~ read ~ ' from ' ~ info.sql ~ (' where (' ~ where ~ '\n)' if where else '') %}
 {% set sql %}
 with __samespace_query as materialized (
     {{ asked.sql }}

@@ -21,12 +21,11 @@ STATEMENTS = 15
 def project(make_project: Callable[..., DbtProject]) -> DbtProject:
     made = make_project("reads", models={"hash64": HASHING})
     head = "{{ config(materialized='embedding', model='hash64', key='id', text='body') }}\n"
-    text = "select i as id, 'note ' || (i * 7919 % 5003) as body, repeat('x', 50) as label"
+    text = "select i as id, 'note ' || (i * 7919 % 5003) as body, repeat('x', 50) as label, i % 100 as part"
     made.write("models/emb.sql", f"{head}{text} from range({ROWS}) as r(i)")
-    made.write(
-        "models/near.sql",
-        f"{{{{ config(materialized='table') }}}}\n{{{{ samespace.search(ref('emb'), query_key=7, k={K}) }}}}",
-    )
+    for name, where in (("near", ""), ("filtered", ", where='part % 10 = 3'")):
+        call = f"samespace.search(ref('emb'), query_key=7, k={K}{where})"
+        made.write(f"models/{name}.sql", f"{{{{ config(materialized='table') }}}}\n{{{{ {call} }}}}")
     outcome = made.dbt("run")
     assert outcome.ok, outcome.output
     return made
@@ -39,8 +38,9 @@ def operators(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield from operators(child)
 
 
-def scans(project: DbtProject, sql: str, folder: Path) -> list[tuple[str, int]]:
-    """The columns and rows of every scan of ``emb``."""
+def scans(project: DbtProject, model: str, folder: Path) -> list[tuple[str, int]]:
+    """The columns of every scan of ``emb``, and the rows that leave it."""
+    sql = (project.root / f"target/compiled/scratch/models/{model}.sql").read_text()
     profile = folder / "profile.json"
     with duckdb.connect(str(project.database), read_only=True) as connection:
         connection.execute("pragma enable_profiling='json'")
@@ -58,13 +58,17 @@ def scans(project: DbtProject, sql: str, folder: Path) -> list[tuple[str, int]]:
 def test_vectors_are_read_once_and_other_columns_of_the_nearest_alone(
     project: DbtProject, tmp_path: Path
 ) -> None:
-    compiled = (project.root / "target/compiled/scratch/models/near.sql").read_text()
-    read = scans(project, compiled, tmp_path)
+    read = scans(project, "near", tmp_path)
     whole = [columns for columns, rows in read if rows > K + SLACK]
     assert sum("embedding" in columns for columns in whole) == 1
     assert not any("label" in columns or "body" in columns for columns in whole)
     labelled = [rows for columns, rows in read if "label" in columns]
     assert sum(labelled) <= K + SLACK
+
+
+def test_a_filter_is_applied_while_vectors_are_scanned(project: DbtProject, tmp_path: Path) -> None:
+    read = scans(project, "filtered", tmp_path)
+    assert [rows for columns, rows in read if "embedding" in columns and rows > 1] == [ROWS // 10]
 
 
 def test_statements_of_one_search(project: DbtProject) -> None:
