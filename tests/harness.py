@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -107,6 +108,11 @@ class DbtProject:
     def read_results(self) -> list[dict[str, Any]]:
         file = self.root / "target" / "run_results.json"
         return json.loads(file.read_text())["results"] if file.exists() else []
+
+    def statements(self) -> int:
+        """How many the last command sent for its one model, transactions included: of dbt's debug log."""
+        log = (self.root / "logs" / "dbt.log").read_text()
+        return len(re.findall(r"Thread-1.*SQL status", log[log.rindex("running dbt with arguments") :]))
 
     def query(self, sql: str, parameters: list[Any] | None = None) -> list[tuple[Any, ...]]:
         """Rows of a statement ('?' marks parameters) on the project's database, without dbt."""

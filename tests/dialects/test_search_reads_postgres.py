@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -72,6 +71,4 @@ def test_statements_of_one_search(project: DbtProject) -> None:
     """A statement more is a round trip more, and often a pass over all rows: have a reason."""
     outcome = project.dbt("run", "--select", "near")
     assert outcome.ok, outcome.output
-    log = (project.root / "logs" / "dbt.log").read_text()
-    last = log[log.rindex("running dbt with arguments") :]
-    assert len(re.findall(r"Thread-1.*SQL status", last)) == STATEMENTS
+    assert project.statements() == STATEMENTS

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any, ClassVar
@@ -38,22 +37,15 @@ def counted(counted_project: Callable[..., CountedProject], target: Target) -> C
     return made
 
 
-def sent(made: CountedProject) -> int:
-    """Statements that the last run answered for its one model, in dbt's debug log."""
-    log = (made.project.root / "logs" / "dbt.log").read_text()
-    last = log[log.rindex("running dbt with arguments") :]
-    return len(re.findall(r"Thread-1.*SQL status", last))
-
-
 def test_statements_and_texts_of_a_run(counted: CountedProject) -> None:
     """A statement more is a round trip more, and often a pass over all rows: have a reason."""
     first, unchanged = STATEMENTS[counted.engine]
     counted.run()
     assert sorted(counted.counted()) == sorted(f"text {number}" for number in range(40))
-    assert sent(counted) == first
+    assert counted.project.statements() == first
     counted.run()
     assert counted.counted() == []
-    assert sent(counted) == unchanged
+    assert counted.project.statements() == unchanged
 
 
 class Recorder:
