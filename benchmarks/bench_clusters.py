@@ -167,7 +167,11 @@ def run(matrix: Matrix, k: int, threads: int, seeds: Iterable[int]) -> dict[str,
 
 def _name(rows: int, k: int, threads: int) -> str:
     size = f"{rows // 10**6}M" if rows % 10**6 == 0 else f"{rows // 1000}k"
-    return f"{size} x 384, k = {k}, {threads} thread{'s' if threads > 1 else ''}"
+    return f"{size} x 384, k = {k}, {_threads(threads)}"
+
+
+def _threads(number: int) -> str:
+    return f"{number} thread{'s' if number > 1 else ''}"
 
 
 def _line(work: str, name: str, threads: int, points: list[Point], note: str) -> Line:
@@ -198,7 +202,7 @@ def lines_of(rows: int, k: int, threads: int, curves: dict[str, list[Curve]]) ->
 
 def goals_of(rows: int, k: int, threads: int) -> list[Goal]:
     work = _name(rows, k, threads)
-    title = f"clusters of {rows:,} rows, {threads} thread{'s' if threads > 1 else ''}"
+    title = f"clusters of {rows:,} rows, {_threads(threads)}"
     whole = f"{title}, whole call"
     return [
         Goal(work, ours="samespace", peer="scikit-learn", least=2, title=title, variant=FP32),

@@ -24,7 +24,7 @@ from common.postgres import backend_cpu, cpu_seconds, load, server_and_connectio
 from common.report import SAME_PRECISION, Goal, Line, report
 from numpy.typing import NDArray
 from samespace.demo.server import Server
-from searching import ASKED, MODEL_ID, NUMBER, record, rendered, searching
+from searching import ASKED, BUILD, MODEL_ID, NUMBER, record, rendered, searching
 
 K, QUERIES = 10, 500
 MACRO, HAND = "samespace's macro", "by hand"
@@ -38,13 +38,6 @@ BARE = (
     f"where model_id = '{MODEL_ID}' order by embedding <=> {ASKED} limit {K}"
 )
 CALL = f"select * from samespace.search_by_vector('main.docs', {ASKED}, '{MODEL_ID}', {K})"
-BUILD = """{% macro build() %}
-    {% set relation = api.Relation.create(database=target.database, schema='main', identifier='docs') %}
-    {% do samespace.vector_index(relation, {'index': {'type': 'hnsw', 'build': 'always'}, 'storage': none,
-        'specs': [{'model_id': 'MODEL', 'dimension': 384}]}) %}
-    {% do run_query('commit') %}
-{% endmacro %}
-""".replace("MODEL", MODEL_ID)
 # The effort that search_by_vector and search() give to the index for ten rows.
 EFFORTS = {FUNCTION: 40, STATEMENT: 148}
 Times = tuple[float, float]

@@ -11,6 +11,14 @@ from samespace.io._schema import REGISTRY, RELATIONS, TABLES
 MODEL_ID = "minilm@3f9a2c1b"
 # Stands for the query's number in rendered statements.
 NUMBER = 424242
+# A macro that builds the HNSW index of main.docs.
+BUILD = """{% macro build() %}
+    {% set relation = api.Relation.create(database=target.database, schema='main', identifier='docs') %}
+    {% do samespace.vector_index(relation, {'index': {'type': 'hnsw', 'build': 'always'}, 'storage': none,
+        'specs': [{'model_id': 'MODEL', 'dimension': 384}]}) %}
+    {% do run_query('commit') %}
+{% endmacro %}
+""".replace("MODEL", MODEL_ID)
 ASKED = f"(select embedding from main.asked where id = {NUMBER})"
 
 

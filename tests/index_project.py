@@ -48,7 +48,7 @@ BUILD = """
         {% do log('PROBLEM ' ~ tojson(samespace._index_problems(value)), info=true) %}
     {% endfor %}
     {% do log('OPTIONS ' ~ tojson(samespace._index_options({'type': 'hnsw', 'm': 48}, 'x')), info=true) %}
-    {% do run_query(samespace._without_workers(starved)) %}
+    {% do run_query(samespace._without_workers(starved, '64MB')) %}
     {% do run_query('commit') %}
 {% endmacro %}
 """

@@ -9,11 +9,7 @@ psycopg 3. Writes results/index.md.
 
 from __future__ import annotations
 
-import json
 import re
-import subprocess
-import sys
-import tempfile
 import time
 from pathlib import Path
 from statistics import median
@@ -22,7 +18,7 @@ from typing import Any
 import numpy as np
 import psycopg
 from numpy.typing import NDArray
-from vectors import fresh_server, load, machine, more_of, real_vectors
+from vectors import BUILD, Project, fresh_server, load, machine, more_of, real_vectors
 
 REPO = Path(__file__).parents[2]
 MODEL = "minilm@3f9a2c1b"
@@ -45,57 +41,19 @@ MODELS = {
     "by_key": f"search({SOURCE}, query_key={NUMBER}, key='id')",
     "knn": f"knn({SOURCE}, source('raw', 'asked'), k=10, method='index', key='id', queries_key='id')",
 }
-BUILD = """{% macro build() %}
-    {% set relation = api.Relation.create(database=target.database, schema='main', identifier='docs') %}
-    {% do samespace.vector_index(relation, {'index': {'type': 'hnsw', 'build': 'always'}, 'storage': none,
-        'specs': [{'model_id': 'MODEL', 'dimension': 384}]}) %}
-    {% do run_query('commit') %}
-{% endmacro %}
-""".replace("MODEL", MODEL)
 Connection = psycopg.Connection[Any]
 
 
-def project(output: dict[str, Any]) -> Path:
-    """A dbt project with one model per statement."""
-    folder = Path(tempfile.mkdtemp(prefix="samespace-bench-project-"))
-    for name in ("models", "macros", "dbt_packages"):
-        (folder / name).mkdir()
-    (folder / "dbt_packages" / "samespace").symlink_to(REPO, target_is_directory=True)
-    files = {
-        "packages.yml": {"packages": [{"local": str(REPO)}]},
-        "dbt_project.yml": {"name": "bench", "version": "1.0.0", "config-version": 2, "profile": "bench",
-                            "flags": {"send_anonymous_usage_stats": False}},
-        "profiles.yml": {"bench": {"target": "dev", "outputs": {"dev": {**output, "threads": 1}}}},
-        "models/sources.yml": {
-            "sources": [{"name": "raw", "schema": "main", "tables": [{"name": "docs"}, {"name": "asked"}]}]
-        },
-    }  # fmt: skip
-    for name, content in files.items():
-        (folder / name).write_text(json.dumps(content))
-    (folder / "macros" / "build.sql").write_text(BUILD)
-    for name, call in MODELS.items():
-        (folder / "models" / f"{name}.sql").write_text(
-            "{{ config(materialized='table') }}\n{{ samespace." + call + " }}"
-        )
-    return folder
-
-
-def dbt(folder: Path, *arguments: str) -> None:
-    command = [
-        str(Path(sys.executable).with_name("dbt")),
-        "--quiet",
-        *arguments,
-        "--profiles-dir",
-        str(folder),
-    ]
-    subprocess.run(command, cwd=folder, check=True)
-
-
-def statements(folder: Path) -> dict[str, str]:
+def statements(output: dict[str, Any]) -> dict[str, str]:
     """The SQL of each model, as dbt runs it."""
-    dbt(folder, "run-operation", "build")
-    dbt(folder, "run")
-    return {name: (folder / f"target/compiled/bench/models/{name}.sql").read_text() for name in MODELS}
+    project = Project(specs={}, output=output)
+    project.sources("docs", "asked")
+    project.write("macros/build.sql", BUILD)
+    for name, call in MODELS.items():
+        project.model(name, "{{ samespace." + call + " }}", materialized="table")
+    project.dbt("--quiet", "run-operation", "build")
+    project.dbt("--quiet", "run")
+    return {name: project.compiled(name) for name in MODELS}
 
 
 def create(connection: Connection, matrix: NDArray[np.float32], table: str = "docs") -> None:
@@ -233,7 +191,7 @@ def main() -> None:
             f"insert into main.{table} select {NUMBER}, label, model_id, content_hash, embedding "
             f"from main.{table} where id = 0"
         )
-    sql = statements(project(server.output("postgres", "main")))
+    sql = statements(server.output("postgres", "main"))
     sql = {name: re.sub(r'"postgres"\.', "", text) for name, text in sql.items()}
     by_rows = latency(connection, sql, more_of(kept, max(SIZES)))
     create(connection, kept)

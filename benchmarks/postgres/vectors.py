@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from common import corpus
+from common.dbt_project import Project
 from common.postgres import fresh_server, load, machine
+from searching import BUILD
 
-__all__ = ["fresh_server", "load", "machine", "more_of", "real_vectors"]
+__all__ = ["BUILD", "Project", "fresh_server", "load", "machine", "more_of", "real_vectors"]
 
 
 def real_vectors(rows: int = 50_000) -> NDArray[np.float32]:

@@ -48,13 +48,13 @@
     that memory, and a container gives 64 MB of shared memory unless told otherwise: then the build starts again without them.
     https://github.com/pgvector/pgvector#index-build-time
 -#}
-{% macro _without_workers(create, memory=none) %}
+{% macro _without_workers(create, memory) %}
 {% set sql %}
 do $samespace$
 declare
     before constant text := current_setting('maintenance_work_mem');
 begin
-    perform set_config('maintenance_work_mem', {{ samespace.string_literal(memory) if memory else 'before' }}, true);
+    perform set_config('maintenance_work_mem', {{ samespace.string_literal(memory) }}, true);
     begin
         execute {{ samespace.string_literal(create) }};
     exception when disk_full or out_of_memory then

@@ -76,16 +76,16 @@ select cell, count(*) as rows, count(passes) as passing
 {#-
     CTEs that end in __samespace_probed: the cells to read for each row of `queries` (embedding, model_id, and `query` where
     there are several). A cell that nobody knows, 0 among them, is read by every query. `apart` says what the cells are ranked
-    within, none for one query in one model. With a filter, what was read so far counts as the geometric mean of the rows and
+    within, nothing for one query in one model. With a filter, what was read so far counts as the geometric mean of the rows and
     of those that pass. Not materialized: DuckDB then hands the scan a Bloom filter of the cells, which skips the others.
     https://duckdb.org/docs/stable/sql/query_syntax/with
 -#}
 {% macro _probed_ctes(info, queries, dimension, k, where, apart, id=none) %}
-{% set sides = (['q.query'] if 'query' in (apart or '') else []) + (['c.model_id'] if apart else []) %}
+{% set sides = apart | map('replace', 'query', 'q.query') | map('replace', 'model_id', 'c.model_id') | list %}
 {% set sql %}
 __samespace_ordered_cells as (
     select
-        {{ 'query,' if 'query' in (apart or '') }}
+        {{ 'query,' if 'query' in apart }}
         cell,
         budget,
         {{ 'sum(case when known then passing else 0 end) over nearer as passing,' if where }}
@@ -114,12 +114,12 @@ __samespace_ordered_cells as (
         where c.cell is null or {{ samespace.same_space('c.model_id', id or 'q.model_id') }}
     ) as compared
     window nearer as (
-        {{ 'partition by ' ~ apart if apart }} order by similarity desc nulls first, cell rows between unbounded preceding and 1 preceding
+        {{ 'partition by ' ~ (apart | join(', ')) if apart }} order by similarity desc nulls first, cell rows between unbounded preceding and 1 preceding
     )
 ),
 
 __samespace_probed as not materialized (
-    select {{ 'query,' if 'query' in (apart or '') }} cell
+    select {{ 'query,' if 'query' in apart }} cell
     from __samespace_ordered_cells
     where coalesce({{ 'passing' if where else 'before' }} < {{ k + samespace._slack() + 1 }} or {{ 'sqrt(before * passing)' if where else 'before' }} < budget, true)
 )

@@ -12,7 +12,7 @@
     by address, of the rows that pass alone.
 -#}
 {% macro duckdb__near_ctes(info, asked, k, where, plan) %}
-{% set apart = 'model_id' if plan.ids | length > 1 or not asked.id else none %}
+{% set apart = ['model_id'] if plan.ids | length > 1 or not asked.id else [] %}
 {% set passing = info.sql ~ ' where __samespace_cell is not null' ~ (' and (' ~ where ~ '\n)' if where else '') %}
 {% set sql %}
 {{ samespace._probed_ctes(info, '__samespace_query', plan.index.dimension, k, where, apart, asked.id_sql if asked.id else none) }},

@@ -17,7 +17,7 @@
 {#- Each model has cells and a budget of its own, as a search has. -#}
 {% macro duckdb__recall_near(info, rows, k, index, where) %}
 {% set sql %}
-{{ samespace._probed_ctes(info, '__samespace_queries', index.dimension, k, where, 'query, model_id') }},
+{{ samespace._probed_ctes(info, '__samespace_queries', index.dimension, k, where, ['query', 'model_id']) }},
 
 __samespace_found as (
     select

@@ -141,7 +141,7 @@ select {{ samespace._stop_if(asked.problems + [other]) }} as passed
             count(*) as held,
             count(*) filter (where {{ samespace.same_space('model_id', asked.id_sql) }}) as same,
             string_agg(coalesce(model_id, 'NULL'), ', ' order by {{ samespace.sort_key('model_id', 'text') }}) as names,
-            {{ '(select count(*) from __samespace_query) as vectors,' if 'vectors' in asked.problems | string }}
+            (select count(*) from __samespace_query) as vectors,
             (select count(*) from __samespace_query where {{ samespace.usable_vector('embedding', asked.type) }}) as usable
         from (
             select distinct r.{{ info.model_id_sql }} as model_id

@@ -62,7 +62,7 @@ class Coverage:
 
 @dataclass(frozen=True)
 class Page:
-    """One page of pending texts: hashes and texts of equal length, in the order they are embedded."""
+    """One page of pending texts, the longest first: as many hashes as texts."""
 
     hashes: list[str]
     texts: list[str]
@@ -98,6 +98,15 @@ class Encoded:
     def of(cls, hashes: Sequence[str], vectors: NDArray[np.float32], counts: TokenCounts | None) -> Encoded:
         """A page of what ``Encoder.encode_counted`` returns."""
         return cls(hashes, vectors, *((counts.tokens, counts.truncated) if counts else ()))
+
+    def usable(self) -> NDArray[np.bool_]:
+        """Which rows have a vector: a number that is not zero. Nearly all have it in the first place."""
+        import numpy as np
+
+        usable: NDArray[np.bool_] = self.vectors[:, 0] != 0
+        others = np.flatnonzero(~usable)
+        usable[others] = self.vectors[others].any(axis=1)
+        return usable
 
 
 class EncoderOf(Protocol):

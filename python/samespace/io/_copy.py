@@ -45,7 +45,7 @@ def encode_rows(role: str, page: Encoded) -> Iterator[bytes]:
 
     # Rows of one layout are one array. Hashes have one length; only rows without a vector differ.
     lengths = np.fromiter(map(len, page.hashes), dtype=np.int64, count=len(page.hashes))
-    layouts = lengths * 2 + _usable(page.vectors)
+    layouts = lengths * 2 + page.usable()
     names = np.array(page.hashes, dtype=bytes)
     order = np.argsort(_leading(names))
     yield HEADER
@@ -55,16 +55,6 @@ def encode_rows(role: str, page: Encoded) -> Iterator[bytes]:
         for start in range(0, len(places), len(rows)):
             yield _filled(rows, names, page, places[start : start + len(rows)])
     yield TRAILER
-
-
-def _usable(vectors: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Which rows have a number that is not zero. Nearly all have it in the first place."""
-    import numpy as np
-
-    usable: NDArray[np.bool_] = vectors[:, 0] != 0
-    others = np.flatnonzero(~usable)
-    usable[others] = vectors[others].any(axis=1)
-    return usable
 
 
 def _leading(names: NDArray[np.bytes_]) -> NDArray[np.uint64]:

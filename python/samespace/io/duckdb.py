@@ -116,7 +116,7 @@ class DuckDBStore(Store):
         import pyarrow as pa
 
         count, dimension = page.vectors.shape
-        missing = ~page.vectors.any(axis=1)
+        missing = ~page.usable()
         values = pa.FixedSizeListArray.from_arrays(
             pa.array(page.vectors.ravel()), dimension, mask=pa.array(missing) if missing.any() else None
         )
