@@ -84,7 +84,7 @@
     {% set held = staged.held.keys() | list %}
     {% if on_schema_change == 'ignore' %}
         {% set lowered = columns | map('lower') | list %}
-        {% set lost = held | reject('in', lowered + ['model_id', 'content_hash', 'embedding', '__samespace_cell']) | list %}
+        {% set lost = held | reject('in', lowered + samespace._own_columns()) | list %}
         {% if lost %}
             {{ samespace._raise('embedding', 'the select of ' ~ title ~ ' no longer has the column(s) ' ~ (lost | join(', '))
                 ~ ', which the table holds. The table is as it was. Put them back, set on_schema_change: sync_all_columns, or run with '

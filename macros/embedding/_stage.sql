@@ -16,7 +16,7 @@
     {% set names = columns | map(attribute='name') | list %}
     {% set lowered = names | map('lower') | list %}
     {% set problems = [] %}
-    {% for reserved in ['model_id', 'content_hash', 'embedding', '__samespace_cell'] if reserved in lowered %}
+    {% for reserved in samespace._own_columns() if reserved in lowered %}
         {% do problems.append("the select already has a column '" ~ reserved ~ "', which samespace adds; rename it") %}
     {% endfor %}
     {% set ignore_case = samespace.column_names_ignore_case() %}
